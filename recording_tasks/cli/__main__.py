@@ -1,0 +1,5 @@
+"""The command line as `python -m recording_tasks.cli`."""
+
+from recording_tasks.cli.group import main
+
+main(prog_name="recording-tasks")

@@ -1,0 +1,44 @@
+"""One call to Agora, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from recording_tasks.errors import Remedy
+from recording_tasks.models import Acquired, Observed, Started, Step, Stopped, Updated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An answer that is not a success, or none at all.
+
+    Attributes:
+        remedy: What the documents say to do.
+        reason: One line for people: method, HTTP status, code, text.
+        may_have_run: Whether the request may have been carried out.
+        was_reached: Whether Agora's backend said that it had the request (65, 62).
+    """
+
+    remedy: Remedy
+    reason: str
+    may_have_run: bool = False
+    was_reached: bool = False
+
+
+Answer = Acquired | Started | Observed | Updated | Stopped | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call to Agora and what came of it.
+
+    Attributes:
+        version: Of an update, which one was sent.
+        token_lifetime: Of a start, how long the token that was sent is valid; None without one.
+    """
+
+    step: Step
+    answer: Answer
+    version: int = 0
+    token_lifetime: timedelta | None = None

@@ -1,0 +1,201 @@
+"""How due work is claimed, in order of urgency, with its slot in the quota."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
+from recording_tasks.limiter import Pace, Quota, Wanted, allot
+from recording_tasks.models import Session, SessionState, Step
+from recording_tasks.settings import Settings
+from recording_tasks.store import Upcoming, Writing
+
+# A claim that nobody took is claimed anew so long after its slot: its message was lost, or waits.
+_GRACE = timedelta(seconds=1.5)
+_GRACE_WITHOUT_QUOTA = timedelta(seconds=15)  # nothing bounds the messages that wait before it
+_LONGEST_GRACE = timedelta(seconds=60)
+CHAIN_WITHIN = timedelta(seconds=5)  # longer waits for a start are rows, never messages
+MOST_OF_A_LANE = 400
+_UNKNOWN = {Step.START: SessionState.STARTING, Step.STOP: SessionState.STOPPING}
+_RUNS = frozenset({SessionState.STARTED, SessionState.RECORDING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """A claimed call, to be sent to a worker as a task.
+
+    Attributes:
+        claim: Names the session and the epoch that the task may act under.
+        slot_at: When the call may leave; the task waits for it.
+        expires_at: A message older than this has been replaced by another.
+        start_at: With it, the start follows the acquire as a chain, not before this instant.
+    """
+
+    recording_id: str
+    step: Step
+    claim: str
+    slot_at: datetime
+    expires_at: datetime
+    start_at: datetime | None = None
+
+    @property
+    def start_claim(self) -> str:
+        """Name the claim that acquire's answer gives to the start that follows it."""
+        number, epoch = self.claim.split(".")
+        return f"{number}.{int(epoch) + 1}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What one look at an app brought.
+
+    Attributes:
+        lapsed: Ids of sessions that need a decision and no call: their time went by, or another
+            one must relieve them.
+    """
+
+    dispatches: tuple[Dispatch, ...] = ()
+    lapsed: tuple[str, ...] = ()
+
+
+def instant(seconds: float) -> datetime:
+    """Turn Unix seconds into an aware instant."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: Settings) -> Claims:
+    """Claim what one app's quota can carry until the horizon.
+
+    Nothing is claimed while somebody else does the same for this app.
+    """
+    raw = writing.lock_quota(app, patiently=False)
+    if raw is None:
+        return Claims()
+    quota = Quota.from_json(raw)
+    until = now + settings.horizon + timedelta(seconds=pace.period)
+    sessions = {session.id: session for session in writing.due(app, now, until, MOST_OF_A_LANE)}
+    ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
+    planned = _planned_acquires(ahead, pace, until, settings)
+    late = [session_id for session_id in planned if session_id not in sessions]
+    if late:
+        sessions |= {session.id: session for session in writing.sessions_by_id(late, now)}
+    lapsed = {key for key, session in sessions.items() if is_lapsed(session, now, settings)}
+    wanted = [
+        call
+        for key, session in sessions.items()
+        if key not in lapsed
+        and (call := _wanted(session, now, until, planned, settings)) is not None
+    ]
+    allotment = allot(quota, pace, wanted, now.timestamp(), settings.horizon.total_seconds())
+    steps = {call.key: call.step for call in wanted}
+    is_probe = quota.probe_at is not None
+    claimed = [
+        claimed_session(sessions[key], steps[key], instant(slot), pace, is_probe=is_probe)
+        for key, slot in allotment.slots.items()
+    ]
+    writing.claim([(sessions[session.id], session) for session in claimed])
+    if claimed or allotment.quota != quota:
+        writing.save_quota(app, allotment.quota.to_json())
+    return Claims(
+        dispatches=tuple(dispatch_of(session) for session in claimed), lapsed=tuple(lapsed)
+    )
+
+
+def claimed_session(
+    session: Session, step: Step, slot_at: datetime, pace: Pace, *, is_probe: bool = False
+) -> Session:
+    """Give a session's step to whoever takes it first, at one slot.
+
+    A start or stop whose worker died may have been carried out: its outcome is unknown.
+    """
+    is_in_doubt = session.is_sending and not session.state.is_final
+    unknown = _UNKNOWN.get(session.claimed) if is_in_doubt and session.claimed else None
+    return replace(
+        session,
+        state=unknown or session.state,
+        epoch=session.epoch + 1,
+        claimed=step,
+        slot_at=slot_at,
+        lease_until=slot_at + _grace(session, pace),
+        is_sending=False,
+        is_probe=is_probe,
+    )
+
+
+def _grace(session: Session, pace: Pace) -> timedelta:
+    """Wait twice as long each time nobody took it: workers that are behind get no more to do."""
+    shortest = _GRACE if pace.rate else _GRACE_WITHOUT_QUOTA
+    if session.claimed is None or session.is_sending:
+        return shortest
+    if session.slot_at is None or session.lease_until is None:
+        return shortest
+    # By what it waited, not by the time since: an outage of everything is nobody's being behind.
+    return min(_LONGEST_GRACE, max(shortest, 2 * (session.lease_until - session.slot_at)))
+
+
+def dispatch_of(session: Session) -> Dispatch:
+    """Make the message of a claimed session."""
+    slot_at, step = session.slot_at, session.claimed
+    assert slot_at is not None  # noqa: S101 - claimed_session sets both
+    assert step is not None  # noqa: S101
+    is_soon = step is Step.ACQUIRE and session.start_at - slot_at <= CHAIN_WITHIN
+    return Dispatch(
+        recording_id=session.recording_id,
+        step=step,
+        claim=f"{session.number}.{session.epoch}",
+        slot_at=slot_at,
+        expires_at=session.lease_until or slot_at,
+        start_at=session.start_at if is_soon else None,
+    )
+
+
+def _wanted(
+    session: Session,
+    now: datetime,
+    until: datetime,
+    planned: dict[str, datetime],
+    settings: Settings,
+) -> Wanted | None:
+    step = step_at(session, now, settings.rules)
+    due_at = session.due_at
+    if session.attempts == 0 and session.reason is None:  # a repetition keeps its own distance
+        due_at = planned.get(session.id, due_at)
+    stop_at = session.stop_at
+    if stop_at is not None and session.state in _RUNS and step is not Step.STOP:
+        must_be_free = stop_at - settings.rules.query_gap  # a query beside a stop spoils its answer
+        if max(due_at, now) > must_be_free:
+            step, due_at = Step.STOP, stop_at
+    if step is Step.STOP and stop_at is not None and session.state in _RUNS:
+        due_at = stop_at
+    if step is Step.REST or due_at > until:
+        return None
+    return Wanted(key=session.id, step=step, not_before=due_at.timestamp())
+
+
+def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
+    """Tell whether a session's time went by without need of a call, or another must relieve it."""
+    if is_relief_due(session, now, settings.rules):
+        return True
+    if step_at(session, now, settings.rules) is not Step.REST:
+        return False
+    if session.state is SessionState.UNACCOUNTED:
+        return session.due_at <= now
+    return not session.state.is_final
+
+
+def _planned_acquires(
+    ahead: Sequence[Upcoming], pace: Pace, until: datetime, settings: Settings
+) -> dict[str, datetime]:
+    """Find the acquires that a herd ahead forces us to do early."""
+    if not ahead or not pace.rate:
+        return {}
+    starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
+    spacing = timedelta(seconds=pace.spacing)
+    period = timedelta(seconds=pace.period)
+    instants = acquire_instants(starts, spacing, period, settings.rules)
+    acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]
+    return {
+        session_id: at for session_id, at in zip(acquires, instants, strict=True) if at <= until
+    }

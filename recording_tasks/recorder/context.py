@@ -1,0 +1,80 @@
+"""What every use case has at hand: the store, the settings, chance, and a way to wait."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from recording_tasks.lifecycle import Change, Moment
+from recording_tasks.limiter import Pace
+from recording_tasks.models import Recording, Session, Step
+from recording_tasks.settings import Settings
+from recording_tasks.store import Store, Writing
+
+
+class Context:
+    """The surroundings of the use cases; immutable, shared by all threads.
+
+    Attributes:
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        rng: random.Random,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.store, self.settings, self.sleep = store, settings, sleep
+        self._rng = rng
+
+    def pace(self, app: str) -> Pace:
+        """Tell how fast an app may be called."""
+        return Pace(
+            rate=self.settings.app(app).rate,
+            margin=self.settings.margin.total_seconds(),
+            tolerance=self.settings.tolerance.total_seconds(),
+        )
+
+    def lease(self, step: Step) -> timedelta:
+        """Tell for how long a worker owns a call of this step."""
+        return self.settings.stop_lease if step is Step.STOP else self.settings.lease
+
+    def moment(self, now: datetime) -> Moment:
+        """Give the rules their instant, and a uid they may need."""
+        return Moment(now=now, rules=self.settings.rules, spare_uid=self._any_uid())
+
+    def free_uid(self, known: Store | Writing, app: str, channel: str) -> str:
+        """Choose a recorder uid that no open session of the channel uses."""
+        taken = known.uids_of(app, channel)
+        while (uid := self._any_uid()) in taken:
+            pass
+        return uid
+
+    def save(
+        self, writing: Writing, recording: Recording, session: Session, change: Change
+    ) -> None:
+        """Write what a rule made of a recording and its session, both as they were read."""
+        writing.save(recording, change.recording)
+        self._bound_others(writing, recording, change.recording)
+        writing.save_session(session, change.session)
+        if change.successor is not None:
+            successor = change.successor
+            if successor.uid in writing.uids_of(recording.app, recording.channel):
+                uid = self.free_uid(writing, recording.app, recording.channel)
+                successor = replace(successor, uid=uid)
+            writing.add_session(successor)
+        writing.write(recording.id, change.entries)
+
+    def _bound_others(self, writing: Writing, before: Recording, after: Recording) -> None:
+        """Let no earlier session outlive the recording: one that was relieved may still run."""
+        end = after.finished_at if after.state.is_final else after.stop_at
+        was = before.finished_at if before.state.is_final else before.stop_at
+        if after.session_count > 1 and end is not None and end != was:
+            writing.bound_stops(after.id, after.session_count, end)
+
+    def _any_uid(self) -> str:
+        return str(self._rng.randint(self.settings.uid_low, self.settings.uid_high))

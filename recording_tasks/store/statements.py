@@ -1,0 +1,153 @@
+"""The statements of the store's hot paths, built once: building one costs more than running it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sqlalchemy as sa
+
+from recording_tasks.models import SessionState, Step
+from recording_tasks.store.driver import Prepared, prepared
+from recording_tasks.store.schema import apps, recordings, sessions
+
+_LANES = tuple(sorted({step.lane for step in Step}))
+_id = sa.bindparam("id", type_=sa.Text())
+_app = sa.bindparam("app", type_=sa.Text())
+_now = sa.bindparam("now", type_=sessions.c.due_at.type)
+_until = sa.bindparam("until", type_=sessions.c.due_at.type)
+_most = sa.bindparam("most", type_=sa.Integer())
+_is_free = sa.or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= _now)
+
+CLAIM_COLUMNS = (
+    "state",
+    "epoch",
+    "claimed",
+    "slot_at",
+    "lease_until",
+    "is_sending",
+    "is_probe",
+)
+
+RECORDING = sa.select(recordings).where(recordings.c.id == _id)
+RECORDING_BY_KEY = sa.select(recordings).where(recordings.c.key == sa.bindparam("key"))
+
+# PostgreSQL's name for the version of a row: the transaction that wrote it.
+recording_mark = sa.literal_column("recordings.xmin::text", sa.Text())
+session_mark = sa.literal_column("sessions.xmin::text", sa.Text())
+_marked = (recordings, sessions, recording_mark, session_mark)
+
+_both = sa.select(recordings, sessions)
+WITH_SESSION = (
+    _both.join_from(recordings, sessions, sessions.c.recording_id == recordings.c.id)
+    .where(sessions.c.id == _id)
+    .with_for_update()
+)
+_is_latest = sa.and_(
+    sessions.c.recording_id == recordings.c.id,
+    sessions.c.number == recordings.c.session_count,
+)
+LATEST = _both.join_from(recordings, sessions, _is_latest).where(recordings.c.id == _id)
+WITH_LATEST = LATEST.with_for_update()
+MARKED_LATEST = (
+    sa.select(*_marked).join_from(recordings, sessions, _is_latest).where(recordings.c.id == _id)
+)
+
+_quota = sa.select(apps.c.quota).where(apps.c.name == _app)
+QUOTA_PATIENTLY = _quota.with_for_update()
+QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
+
+UIDS = sa.select(sessions.c.uid).where(
+    sessions.c.app == _app, sessions.c.channel == sa.bindparam("channel"), sessions.c.is_open
+)
+
+CLAIM = (
+    sa.update(sessions)
+    .where(
+        sessions.c.id == sa.bindparam("b_id"),
+        sessions.c.epoch == sa.bindparam("b_epoch"),
+        sessions.c.is_sending == sa.bindparam("b_was_sending"),
+    )
+    .values({name: sa.bindparam(f"b_new_{name}") for name in CLAIM_COLUMNS})
+)
+
+
+@cache
+def take(columns: tuple[str, ...]) -> sa.Update:
+    """Begin a claimed call, and write these columns with it."""
+    return (
+        sa.update(sessions)
+        .where(
+            sessions.c.id == sa.bindparam("of_id"),
+            sessions.c.epoch == sa.bindparam("of_epoch"),
+            sessions.c.claimed == sa.bindparam("of_step"),
+            sa.not_(sessions.c.is_sending),
+            sessions.c.slot_at <= sa.bindparam("latest_slot"),
+        )
+        .values({"is_sending": True} | {name: sa.bindparam(f"new_{name}") for name in columns})
+    )
+
+
+@cache
+def take_marked(columns: tuple[str, ...]) -> Prepared:
+    """Begin a claimed call, and read what it needs of the recording with it; PostgreSQL only."""
+    taken = take(columns).where(recordings.c.id == sessions.c.recording_id)
+    return prepared(taken.returning(*_marked))
+
+
+@cache
+def apps_with_work() -> sa.Executable:
+    """Name the apps that have an open session with something due until then."""
+    # Each question asks for the first of an order that an index has: so it is answered at once,
+    # however many recordings lie ahead or behind.
+    mine = sa.and_(sessions.c.app == apps.c.name, sessions.c.is_open)
+    instants = [sa.select(sessions.c.stop_at).where(mine).order_by(sessions.c.stop_at)]
+    instants += [
+        sa.select(sessions.c.due_at)
+        .where(mine, sessions.c.lane == lane)
+        .order_by(sessions.c.due_at)
+        for lane in _LANES
+    ]
+    firsts = [instant.limit(1).scalar_subquery() for instant in instants]
+    return sa.select(apps.c.name).where(sa.or_(*(first <= _until for first in firsts)))
+
+
+@cache
+def due() -> sa.Executable:
+    """Read and hold the free sessions that need something until then, some of each lane.
+
+    One that is due for two reasons comes twice.
+    """
+    mine = sa.and_(sessions.c.app == _app, sessions.c.is_open, _is_free)
+    waiting = [SessionState.STOPPING.value, SessionState.UNACCOUNTED.value]
+    branches = [
+        sa.select(sessions)
+        .where(mine, sessions.c.stop_at <= _until, sessions.c.state.not_in(waiting))
+        .order_by(sessions.c.stop_at)
+    ]
+    branches += [
+        sa.select(sessions)
+        .where(mine, sessions.c.lane == lane, sessions.c.due_at <= _until)
+        .order_by(sessions.c.due_at)
+        for lane in _LANES
+    ]
+    held = [
+        branch.limit(_most).with_for_update(skip_locked=True).cte(f"branch_{number}")
+        for number, branch in enumerate(branches)
+    ]
+    return sa.union_all(*(sa.select(branch) for branch in held))
+
+
+@cache
+def upcoming() -> sa.Executable:
+    """Read the starts that lie ahead, in their order."""
+    return (
+        sa.select(sessions.c.id, sessions.c.start_at, sessions.c.step)
+        .where(
+            sessions.c.app == _app,
+            sessions.c.is_open,
+            sessions.c.lane.in_([Step.START.lane, Step.ACQUIRE.lane]),
+            sessions.c.due_at <= _until,
+        )
+        .order_by(sessions.c.start_at, sessions.c.id)
+        .limit(_most)
+    )

@@ -1,0 +1,447 @@
+"""What is read and written together: the store's verbs, each inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from recording_tasks.models import (
+    Entry,
+    Recording,
+    RecordingState,
+    Session,
+    Step,
+)
+from recording_tasks.store import gates, rows, statements
+from recording_tasks.store.changes import changes, following, lines, session_changes
+from recording_tasks.store.database import Database
+from recording_tasks.store.driver import prepared
+from recording_tasks.store.pending import Write, parameters, send
+from recording_tasks.store.schema import apps, recordings, sessions, timeline
+from recording_tasks.store.seen import Mark, Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """A start that lies ahead, as far as planning its acquire needs it."""
+
+    session_id: str
+    start_at: datetime
+    step: Step
+
+
+class Store:
+    """The timetable and the truth.
+
+    Reading methods stand alone; what writes goes through `writing()`, one transaction.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def now(self) -> datetime:
+        """Tell the database's time."""
+        return self.database.now()
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Open a transaction to write in.
+
+        Raises:
+            StoreUnavailableError: Nothing was written.
+        """
+        with self.database.begin() as connection:
+            writing = Writing(connection)
+            yield writing
+            writing.flush()
+
+    def take(
+        self, session_id: str, epoch: int, step: Step, *, latest_slot: datetime, **values: Any
+    ) -> Seen | None:
+        """Begin a claimed call: write down the intent before anything is sent.
+
+        Returns:
+            None when the claim is void: taken already, given to another, or edited away.
+        """
+        parameters: dict[str, Any] = {
+            "of_id": session_id,
+            "of_epoch": epoch,
+            "of_step": step.value,
+            "latest_slot": latest_slot,
+        }
+        parameters |= {f"new_{name}": value for name, value in values.items()}
+        if not self.database.is_sqlite:
+            row = self.database.run(statements.take_marked(tuple(values)), parameters)
+            return None if row is None else rows.seen_from(row)
+        with self.database.begin() as connection:
+            taking = statements.take(tuple(values)).returning(sessions)
+            its = connection.execute(taking, parameters).mappings().first()
+            if its is None:
+                return None
+            of_it = {"id": its["recording_id"]}
+            ours = connection.execute(statements.RECORDING, of_it).mappings().one()
+        return Seen(recording=rows.recording_from(ours), session=rows.session_from(its))
+
+    def see_latest(self, recording_id: str) -> Seen | None:
+        """Read a recording with the latest of its sessions, and hold neither."""
+        of_it = {"id": recording_id}
+        if not self.database.is_sqlite:
+            row = self.database.run(prepared(statements.MARKED_LATEST), of_it)
+            return None if row is None else rows.seen_from(row)
+        with self.database.read() as connection:
+            found = connection.execute(statements.LATEST, of_it).first()
+        if found is None:
+            return None
+        recording, session = rows.both_from(found)
+        return Seen(recording=recording, session=session)
+
+    def save_unless_changed(
+        self, seen: Seen, recording: Recording, session: Session, entries: Sequence[Entry]
+    ) -> Seen | None:
+        """Write what was decided on what was seen, at once and without holding it before.
+
+        Returns:
+            What stands there now; None when either had changed since, and nothing was written.
+
+        Raises:
+            StoreUnavailableError: It may have been written; trying again is safe, because then
+                both have changed.
+        """
+        session = following(seen.session, session)
+        if seen.mark is None:
+            is_saved = self._save_if_equal(seen, recording, session, entries)
+            return Seen(recording=recording, session=session) if is_saved else None
+        ours = changes(seen.recording, recording)
+        its = session_changes(seen.session, session)
+        writes = [*ours, *its, *lines(recording.id, entries)]
+        values = parameters(writes) | {
+            "seen_id": session.id,
+            "seen_recording": seen.mark.recording,
+            "seen_session": seen.mark.session,
+        }
+        row = self.database.run(gates.unless_changed(writes), values)
+        if row is None:
+            return None
+        (written,) = row
+        mark = Mark(
+            recording=written if ours else seen.mark.recording,
+            session=written if its else seen.mark.session,
+        )
+        return Seen(recording=recording, session=session, mark=mark)
+
+    def _save_if_equal(
+        self, seen: Seen, recording: Recording, session: Session, entries: Sequence[Entry]
+    ) -> bool:
+        """Write if what stands there equals what was seen; SQLite's one writer needs no marks."""
+        with self.writing() as writing:
+            if writing.lock_with_session(session.id) != (seen.recording, seen.session):
+                return False
+            writing.save(seen.recording, recording)
+            writing.save_session(seen.session, session)
+            writing.write(recording.id, entries)
+        return True
+
+    def add(self, recording: Recording, session: Session, entries: Sequence[Entry]) -> bool:
+        """Insert a recording with its first session; False when its key is known already."""
+        if self.database.is_sqlite:
+            with self.writing() as writing:
+                return writing.add(recording, session, entries)
+        first = Write(table=recordings, values=_filled(rows.recording_row(recording)))
+        rest = [
+            Write(table=sessions, values=_filled(rows.session_row(session))),
+            *lines(recording.id, entries),
+        ]
+        values = parameters([first, *rest])
+        return self.database.run(gates.unless_known(first, rest), values) is not None
+
+    def uids_of(self, app: str, channel: str) -> frozenset[str]:
+        """Name the uids of the channel's open sessions."""
+        of_channel = {"app": app, "channel": channel}
+        with self.database.read() as connection:
+            return frozenset(connection.execute(statements.UIDS, of_channel).scalars())
+
+    def find(self, recording_id: str) -> Recording | None:
+        """Read one recording."""
+        with self.database.read() as connection:
+            found = connection.execute(statements.RECORDING, {"id": recording_id})
+            row = found.mappings().first()
+        return None if row is None else rows.recording_from(row)
+
+    def find_by_key(self, key: str) -> Recording | None:
+        """Read the recording that was accepted under an idempotency key."""
+        with self.database.read() as connection:
+            found = connection.execute(statements.RECORDING_BY_KEY, {"key": key})
+            row = found.mappings().first()
+        return None if row is None else rows.recording_from(row)
+
+    def sessions_of(self, recording_id: str) -> list[Session]:
+        """Read all sessions of a recording, the first one first."""
+        query = (
+            sa.select(sessions)
+            .where(sessions.c.recording_id == recording_id)
+            .order_by(sessions.c.number)
+        )
+        with self.database.read() as connection:
+            return [rows.session_from(row) for row in connection.execute(query).mappings()]
+
+    def timeline_of(self, recording_id: str) -> list[Entry]:
+        """Read the timeline of a recording, in the order it was written."""
+        query = (
+            sa.select(timeline)
+            .where(timeline.c.recording_id == recording_id)
+            .order_by(timeline.c.at, timeline.c.id)
+        )
+        with self.database.read() as connection:
+            return [rows.entry_from(row) for row in connection.execute(query).mappings()]
+
+    def recent(
+        self, *, states: Sequence[RecordingState] = (), channel: str | None = None, most: int = 50
+    ) -> list[Recording]:
+        """Read the latest recordings, the newest first."""
+        query = sa.select(recordings).order_by(recordings.c.created_at.desc()).limit(most)
+        if states:
+            query = query.where(recordings.c.state.in_([state.value for state in states]))
+        if channel is not None:
+            query = query.where(recordings.c.channel == channel)
+        with self.database.read() as connection:
+            return [rows.recording_from(row) for row in connection.execute(query).mappings()]
+
+    def apps_with_work(self, until: datetime) -> list[str]:
+        """Name the apps that have an open session with something due until then."""
+        with self.database.read() as connection:
+            return list(connection.execute(statements.apps_with_work(), {"until": until}).scalars())
+
+    def notices_due(self, most: int) -> list[Recording]:
+        """Read recordings that are over and whose asker is still to be told."""
+        query = sa.select(recordings).where(recordings.c.is_notice_due)
+        query = query.order_by(recordings.c.id).limit(most)
+        with self.database.read() as connection:
+            return [rows.recording_from(row) for row in connection.execute(query).mappings()]
+
+    def open_counts(self) -> dict[str, int]:
+        """Count the recordings in each state that is not final."""
+        open_states = [state.value for state in RecordingState if not state.is_final]
+        query = (
+            sa.select(recordings.c.state, sa.func.count().label("how_many"))
+            .where(recordings.c.state.in_(open_states))
+            .group_by(recordings.c.state)
+        )
+        with self.database.read() as connection:
+            return {row.state: row.how_many for row in connection.execute(query)}
+
+
+class Writing:
+    """The writing verbs, inside one open transaction.
+
+    Locks are taken in one order everywhere: the app's row, then a recording, then its sessions.
+    Rows are written together at the end, in one statement where the database can do that; what
+    is read meanwhile does not show them.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._is_postgresql = connection.dialect.name == "postgresql"
+        self._pending: list[Write] = []
+
+    def flush(self) -> None:
+        """Send what is to be written; the store does it at the end of the transaction."""
+        pending, self._pending = self._pending, []
+        send(self._connection, pending)
+
+    # -- the app's quota -----------------------------------------------------------------
+
+    def lock_quota(self, app: str, *, patiently: bool = True) -> dict[str, Any] | None:
+        """Lock the app's row and read its quota; the row is made when it is missing.
+
+        Returns:
+            None when somebody else holds the lock and we were not to wait.
+        """
+        query = statements.QUOTA_PATIENTLY if patiently else statements.QUOTA_IF_FREE
+        quota = self._connection.execute(query, {"app": app}).scalar_one_or_none()
+        if quota is not None:
+            return dict(quota)
+        if self._insert_unless_there(apps, {"name": app, "quota": {}}, "name"):
+            return {}
+        return self.lock_quota(app) if patiently else None
+
+    def save_quota(self, app: str, quota: Mapping[str, Any]) -> None:
+        """Write the quota of an app whose row we hold."""
+        self._pending.append(Write(table=apps, key=app, values={"quota": dict(quota)}))
+
+    # -- recordings ----------------------------------------------------------------------
+
+    def add(self, recording: Recording, session: Session, entries: Sequence[Entry]) -> bool:
+        """Insert a recording with its first session; False when its key is known already."""
+        row = rows.recording_row(recording)
+        if recording.key is None:
+            self._pending.append(Write(table=recordings, values=row))
+        elif not self._insert_unless_there(recordings, row, "key"):
+            return False
+        self.add_session(session)
+        self.write(recording.id, entries)
+        return True
+
+    def add_session(self, session: Session) -> None:
+        """Insert a session."""
+        self._pending.append(Write(table=sessions, values=rows.session_row(session)))
+
+    def write(self, recording_id: str, entries: Sequence[Entry]) -> None:
+        """Append to a recording's timeline."""
+        self._pending += lines(recording_id, entries)
+
+    def read(self, recording_id: str) -> Recording | None:
+        """Read a recording without holding it."""
+        query = sa.select(recordings).where(recordings.c.id == recording_id)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else rows.recording_from(row)
+
+    def renew(self, session_id: str, epoch: int, lease_until: datetime) -> bool:
+        """Hold a session that we are calling for longer; False when it is ours no more."""
+        statement = (
+            sa.update(sessions)
+            .where(sessions.c.id == session_id, sessions.c.epoch == epoch, sessions.c.is_sending)
+            .values(lease_until=lease_until)
+        )
+        return self._connection.execute(statement).rowcount == 1
+
+    def make_due(self, recording_id: str, step: Step, now: datetime) -> bool:
+        """Bring the next step of a recording's idle session forward to now."""
+        statement = (
+            sa.update(sessions)
+            .where(
+                sessions.c.recording_id == recording_id,
+                sessions.c.is_open,
+                sessions.c.step == step.value,
+                sessions.c.claimed.is_(None),
+                sessions.c.due_at > now,
+                # a start never leaves before its instant, whoever asks
+                sa.or_(sa.literal(step is not Step.START), sessions.c.start_at <= now),
+            )
+            .values(due_at=now, epoch=sessions.c.epoch + 1)
+        )
+        return self._connection.execute(statement).rowcount > 0
+
+    def bound_stops(self, recording_id: str, number: int, stop_at: datetime) -> None:
+        """Stop the running sessions before this number at the latest then."""
+        statement = (
+            sa.update(sessions)
+            .where(
+                sessions.c.recording_id == recording_id,
+                sessions.c.number < number,
+                sessions.c.is_open,
+                sa.or_(sessions.c.stop_at.is_(None), sessions.c.stop_at > stop_at),
+            )
+            .values(stop_at=stop_at)
+        )
+        self._connection.execute(statement)
+
+    def lock(self, recording_id: str) -> Recording | None:
+        """Lock a recording and read it; nobody else changes it or its sessions until the end."""
+        query = sa.select(recordings).where(recordings.c.id == recording_id).with_for_update()
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else rows.recording_from(row)
+
+    def sessions_of(self, recording_id: str) -> list[Session]:
+        """Lock the open sessions of a recording that we hold, and read them."""
+        query = (
+            sa.select(sessions)
+            .where(sessions.c.recording_id == recording_id, sessions.c.is_open)
+            .order_by(sessions.c.number)
+            .with_for_update()
+        )
+        return [rows.session_from(row) for row in self._connection.execute(query).mappings()]
+
+    def session(self, session_id: str) -> Session | None:
+        """Lock one session of a recording that we hold, and read it."""
+        query = sa.select(sessions).where(sessions.c.id == session_id).with_for_update()
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else rows.session_from(row)
+
+    def lock_with_session(self, session_id: str) -> tuple[Recording, Session] | None:
+        """Lock a recording and one session of it, and read both in one go."""
+        row = self._connection.execute(statements.WITH_SESSION, {"id": session_id}).first()
+        return None if row is None else rows.both_from(row)
+
+    def lock_latest(self, recording_id: str) -> tuple[Recording, Session] | None:
+        """Lock a recording and the latest of its sessions, and read both in one go."""
+        query, of_it = statements.WITH_LATEST, {"id": recording_id}
+        row = self._connection.execute(query, of_it).first()
+        if row is None:  # another session took over while we waited for the lock
+            row = self._connection.execute(query, of_it).first()
+        return None if row is None else rows.both_from(row)
+
+    def save(self, before: Recording, after: Recording) -> None:
+        """Write what changed of a recording that we hold."""
+        self._pending += changes(before, after)
+
+    def save_session(self, before: Session, after: Session) -> None:
+        """Write what changed of a session that we hold, under its next epoch."""
+        self._pending += session_changes(before, following(before, after))
+
+    def uids_of(self, app: str, channel: str) -> frozenset[str]:
+        """Name the uids of the channel's open sessions."""
+        of_channel = {"app": app, "channel": channel}
+        return frozenset(self._connection.execute(statements.UIDS, of_channel).scalars())
+
+    # -- claims --------------------------------------------------------------------------
+
+    def due(self, app: str, now: datetime, until: datetime, most: int) -> list[Session]:
+        """Read the sessions that need something until then, at most so many of each lane.
+
+        A session whose stop is due is among them whatever else it waits for, but for those that
+        wait because of it.  All are held until the end: what is claimed is what was read.
+        """
+        parameters = {"app": app, "now": now, "until": until, "most": most}
+        found = self._connection.execute(statements.due(), parameters)
+        once = {row["id"]: row for row in found.mappings()}
+        return [rows.session_from(row) for row in once.values()]
+
+    def upcoming(self, app: str, until: datetime, most: int) -> list[Upcoming]:
+        """Read the starts that lie ahead, in their order, to plan their acquires."""
+        parameters = {"app": app, "until": until, "most": most}
+        found = self._connection.execute(statements.upcoming(), parameters)
+        return [
+            Upcoming(session_id=row.id, start_at=row.start_at, step=Step(row.step)) for row in found
+        ]
+
+    def sessions_by_id(self, session_ids: Sequence[str], now: datetime) -> list[Session]:
+        """Read and hold those of these sessions that nobody has claimed."""
+        query = sa.select(sessions).where(
+            sessions.c.id.in_(session_ids),
+            sessions.c.is_open,
+            sa.or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= now),
+        )
+        query = query.with_for_update(skip_locked=True)
+        return [rows.session_from(row) for row in self._connection.execute(query).mappings()]
+
+    def claim(self, claims: Sequence[tuple[Session, Session]]) -> None:
+        """Write claims; each takes effect only if its session is as it was read.
+
+        Args:
+            claims: Each session as it was read, and as claimed.
+        """
+        if not claims:
+            return
+        values = []
+        for before, after in claims:
+            row = {f"b_new_{name}": getattr(after, name) for name in statements.CLAIM_COLUMNS}
+            was = {"b_epoch": before.epoch, "b_was_sending": before.is_sending}
+            values.append({**row, **was, "b_id": before.id})
+        self._connection.execute(statements.CLAIM, values)
+
+    def _insert_unless_there(self, table: sa.Table, values: Mapping[str, Any], column: str) -> bool:
+        insert = (postgresql.insert if self._is_postgresql else sqlite.insert)(table)
+        statement = insert.values(**values).on_conflict_do_nothing(index_elements=[column])
+        returning = statement.returning(sa.literal(1))
+        return self._connection.execute(returning).first() is not None
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is NULL anyway."""
+    return {name: value for name, value in row.items() if value is not None}

@@ -1,0 +1,222 @@
+"""The tasks, by the names other services know: thin shells over the recorder's use cases."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from celery import Task, chain
+from celery.exceptions import Ignore
+from kombu.exceptions import OperationalError
+
+from recording_tasks.app import app, recorder
+from recording_tasks.errors import StoreUnavailableError
+from recording_tasks.models import Recording, Step
+from recording_tasks.recorder import Dispatch
+from recording_tasks.timetable import fired_at, with_fire_time
+
+log = logging.getLogger(__name__)
+
+_AHEAD = timedelta(milliseconds=150)  # a task wakes so long before its slot, and waits the rest
+_EXPIRES = timedelta(seconds=12)  # added to what a dispatch says: clocks may be apart
+
+
+class _Door(Task):
+    """A task that other services send: it is tried again while the database is away."""
+
+    abstract = True
+    autoretry_for = (StoreUnavailableError,)
+    max_retries = None
+    retry_backoff = 1
+    retry_backoff_max = 5  # a long wait is a row, never a message
+    throws = app.Task.throws
+    on_failure = app.Task.on_failure
+
+
+class _RecordDoor(_Door):
+    """Stamps what a beat sends with the time it fired for, so that two beats send the same."""
+
+    abstract = True
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send; only what a beat sends is changed."""
+        options = with_fire_time(app.conf.beat_schedule, self.name, args, kwargs, options)
+        return super().apply_async(args, kwargs, **options)
+
+
+@app.task(name="recording_tasks.record", bind=True, base=_RecordDoor, ignore_result=False)
+def record(self: Task, channel: object = None, **arguments: Any) -> str:
+    """Accept a recording and give its id; the same key twice gives the same one."""
+    arguments = _once(self.request, fired_at(self.request, {"channel": channel, **arguments}))
+    accepted = recorder().record(arguments)
+    dispatch(accepted.dispatches)
+    return accepted.recording_id
+
+
+def _once(request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Let a message that is handed over twice make one recording: a task's id survives that."""
+    if arguments.get("key") is None and request.id:
+        return {**arguments, "key": f"task:{request.id}"}
+    return arguments
+
+
+@app.task(name="recording_tasks.extend", base=_Door, ignore_result=False)
+def extend(recording_id: str, stop_at: object = None, duration: object = None) -> str:
+    """Move a recording's stop time."""
+    recorder().extend(recording_id, {"stop_at": stop_at, "duration": duration})
+    return recording_id
+
+
+@app.task(name="recording_tasks.cancel", base=_Door, ignore_result=False)
+def cancel(recording_id: str) -> str:
+    """Call a recording off."""
+    recorder().cancel(recording_id)
+    return recording_id
+
+
+@app.task(name="recording_tasks.sweep")
+def sweep() -> None:
+    """Claim what is due and send it to the workers; safe to run at any time, anywhere."""
+    try:
+        dispatch(recorder().sweep())
+        _tell_askers()
+    except StoreUnavailableError as error:
+        log.warning("sweep.skipped why=%s", error)
+
+
+@app.task(name="recording_tasks.reconcile")
+def reconcile() -> None:
+    """Compare what we believe with what Agora says; safe to run at any time, anywhere."""
+    try:
+        recorder().reconcile()
+    except StoreUnavailableError as error:
+        log.warning("reconcile.skipped why=%s", error)
+
+
+@app.task(name="recording_tasks.acquire")
+def acquire(recording_id: str, claim: str | None = None) -> str:
+    """Acquire a resource; the start that is chained to it runs only if it was claimed with it."""
+    if not _run(recording_id, Step.ACQUIRE, claim):
+        raise Ignore
+    return recording_id
+
+
+@app.task(name="recording_tasks.start")
+def start(recording_id: str, claim: str | None = None) -> str:
+    """Start the recording with its acquired resource."""
+    _run(recording_id, Step.START, claim)
+    return recording_id
+
+
+@app.task(name="recording_tasks.query")
+def query(recording_id: str, claim: str | None = None) -> str:
+    """Ask Agora how the recording goes."""
+    _run(recording_id, Step.QUERY, claim)
+    return recording_id
+
+
+@app.task(name="recording_tasks.update", base=_Door, ignore_result=False)
+def update(recording_id: str, request: Any = None, claim: str | None = None) -> str:
+    """Change what the recording subscribes to, pauses or pushes."""
+    if claim is None:
+        recorder().update(recording_id, request)
+    else:
+        _run(recording_id, Step.UPDATE, claim)
+    return recording_id
+
+
+@app.task(name="recording_tasks.update_layout", base=_Door, ignore_result=False)
+def update_layout(recording_id: str, request: Any = None, claim: str | None = None) -> str:
+    """Replace the layout of a mixed recording."""
+    if claim is None:
+        recorder().update_layout(recording_id, request)
+    else:
+        _run(recording_id, Step.UPDATE_LAYOUT, claim)
+    return recording_id
+
+
+@app.task(name="recording_tasks.stop", base=_Door, ignore_result=False)
+def stop(recording_id: str, claim: str | None = None) -> str:
+    """Stop the recording; safe to repeat."""
+    if claim is None:
+        recorder().stop_now(recording_id)
+    else:
+        _run(recording_id, Step.STOP, claim)
+    return recording_id
+
+
+_TASKS = {
+    Step.ACQUIRE: acquire,
+    Step.START: start,
+    Step.QUERY: query,
+    Step.UPDATE: update,
+    Step.UPDATE_LAYOUT: update_layout,
+    Step.STOP: stop,
+}
+
+
+def dispatch(dispatches: Iterable[Dispatch]) -> None:
+    """Send claimed calls to the workers; one that cannot be sent is claimed anew by a sweep."""
+    dispatches = list(dispatches)
+    if not dispatches:
+        return
+    try:
+        with app.producer_or_acquire() as producer:
+            for one in dispatches:
+                _send(one, producer)
+    except (OperationalError, OSError) as error:
+        log.warning("dispatch.failed count=%d why=%s", len(dispatches), error)
+
+
+def _tell_askers() -> None:
+    """Send the tasks that callers named in `notify`; one that cannot be sent is tried again."""
+    for recording in recorder().notices():
+        try:
+            _tell_asker(recording)
+        except (OperationalError, OSError) as error:
+            log.warning("notice.failed recording=%s why=%s", recording.id, error)
+            return
+        recorder().notified(recording)
+
+
+def _tell_asker(recording: Recording) -> None:
+    options = {"queue": recording.notify["queue"]} if "queue" in recording.notify else {}
+    facts = {"state": recording.state.value, "reason": recording.reason}
+    send = partial(app.send_task, recording.notify["task"], (recording.id,), facts, **options)
+    try:
+        send()
+    except app.connection_for_write().channel_errors:
+        send(declare=[])  # the queue is there already, with arguments of its owner's choice
+
+
+def _send(one: Dispatch, producer: Any) -> None:
+    signature = _TASKS[one.step].si(one.recording_id, claim=one.claim)
+    signature.set(task_id=f"{one.recording_id}-{one.claim}-{one.step.value}")
+    options: dict[str, Any] = {"expires": one.expires_at + _EXPIRES, "producer": producer}
+    options |= _eta(one.slot_at, one.step)
+    if one.start_at is None:
+        signature.apply_async(**options)
+        return
+    follows = start.si(one.recording_id, claim=one.start_claim)
+    follows.set(
+        task_id=f"{one.recording_id}-{one.start_claim}-start", **_eta(one.start_at, Step.START)
+    )
+    chain(signature, follows).apply_async(**options)
+
+
+def _eta(slot_at: datetime, step: Step) -> dict[str, datetime]:
+    wake_at = slot_at - _AHEAD
+    if step is Step.START:
+        wake_at -= recorder().preparation
+    return {"eta": wake_at} if wake_at > datetime.now(UTC) + _AHEAD else {}
+
+
+def _run(recording_id: str, step: Step, claim: str | None) -> bool:
+    """Make a claimed call; without a claim, ask the sweep to claim it as soon as it may."""
+    if claim is None:
+        recorder().hasten(recording_id, step)
+        return False
+    return recorder().run(recording_id, step, claim)

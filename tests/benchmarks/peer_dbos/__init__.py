@@ -1,0 +1,1 @@
+"""The peer of a user who picks durable workflows: DBOS on PostgreSQL."""

@@ -1,0 +1,142 @@
+"""What a sweep finds, over SQLite and over PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from shelf import FAR, LATER, NINE, only, order, planned, put
+
+from recording_tasks.models import (
+    SessionState,
+    Step,
+)
+from recording_tasks.store import Store
+
+pytest_plugins = ("stores",)
+
+
+# -- what is due -------------------------------------------------------------------------
+
+
+def due(store: Store, now: datetime = NINE, most: int = 100) -> list[str]:
+    with store.writing() as writing:
+        return sorted(session.id for session in writing.due("default", now, now, most))
+
+
+def test_what_is_due_is_found_and_the_rest_is_left(store: Store) -> None:
+    """Due, not claimed, not over, and of this app."""
+    later, over = NINE + timedelta(seconds=1), SessionState.STOPPED
+    put(store, "due")
+    put(store, "leased-before", lease_until=NINE)
+    put(store, "later", due_at=later)
+    put(store, "claimed", lease_until=later)
+    put(store, "over", state=over, step=Step.REST)
+    put(store, "elsewhere", {"app": "school"}, app="school")
+
+    assert due(store) == ["due-1", "leased-before-1"]
+
+
+def test_a_stop_is_due_whatever_else_the_session_waits_for(store: Store) -> None:
+    """Its next query is two minutes off; its end is now."""
+    running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **running)
+    put(store, "goes-on", stop_at=LATER, **running)
+    put(store, "never-began", stop_at=NINE, due_at=FAR)
+
+    assert due(store) == ["ends-1", "never-began-1"]
+
+
+def test_what_waits_because_of_its_end_hides_no_stop(store: Store) -> None:
+    """Hundreds of unsettled stops and unaccounted sessions leave room for a new stop."""
+    for n in range(5):
+        put(store, f"s{n}", state=SessionState.STOPPING, step=Step.STOP, due_at=FAR, stop_at=NINE)
+        put(
+            store, f"u{n}", state=SessionState.UNACCOUNTED, step=Step.REST, due_at=FAR, stop_at=NINE
+        )
+    running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **running)
+
+    assert due(store, most=3) == ["ends-1"]
+
+
+def test_every_lane_gets_its_share(store: Store) -> None:
+    """A storm of queries hides no acquire."""
+    running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY}
+    for n in range(6):
+        put(store, f"q{n}", due_at=NINE - timedelta(hours=1), **running)
+    put(store, "new")
+
+    found = due(store, most=2)
+
+    assert "new-1" in found
+    assert len(found) == 3
+
+
+def test_apps_with_work_are_those_with_something_due(store: Store) -> None:
+    """A sweep does not look into apps at rest."""
+    for app, due_at in (("default", NINE), ("school", LATER)):
+        with store.writing() as writing:
+            writing.lock_quota(app)
+            writing.add(order(app, app=app), planned(app, app=app, due_at=due_at, stop_at=FAR), [])
+
+    assert store.apps_with_work(NINE) == ["default"]
+    assert sorted(store.apps_with_work(LATER)) == ["default", "school"]
+
+
+def test_an_end_alone_is_work(store: Store) -> None:
+    """Nothing is due but a stop."""
+    put(store, due_at=FAR, stop_at=NINE)
+
+    assert store.apps_with_work(NINE) == ["default"]
+
+
+def test_the_starts_that_lie_ahead_come_in_their_order(store: Store) -> None:
+    """With and without a resource; what runs is none of them."""
+    for n, step in enumerate((Step.ACQUIRE, Step.START, Step.QUERY)):
+        start_at = NINE - timedelta(seconds=n)
+        put(store, f"r{n}", step=step, start_at=start_at)
+
+    with store.writing() as writing:
+        ahead = writing.upcoming("default", LATER, most=10)
+
+    assert [(one.session_id, one.step) for one in ahead] == [
+        ("r1-1", Step.START),
+        ("r0-1", Step.ACQUIRE),
+    ]
+
+
+def test_sessions_that_somebody_has_are_not_read_to_be_claimed(store: Store) -> None:
+    """Claimed or over: left out."""
+    put(store, "free")
+    put(store, "held", lease_until=LATER)
+    put(store, "over", state=SessionState.FAILED, step=Step.REST)
+
+    with store.writing() as writing:
+        found = writing.sessions_by_id(["free-1", "held-1", "over-1", "none-1"], NINE)
+
+    assert [session.id for session in found] == ["free-1"]
+
+
+def test_hastening_brings_only_the_asked_step_forward(store: Store) -> None:
+    """Not a step that is claimed, nor another one."""
+    put(store, "q", step=Step.QUERY, state=SessionState.RECORDING, due_at=FAR)
+    put(store, "s", due_at=FAR)
+
+    with store.writing() as writing:
+        made = [writing.make_due(name, Step.QUERY, NINE) for name in ("q", "s", "none")]
+
+    assert made == [True, False, False]
+    assert (only(store, "q").due_at, only(store, "s").due_at) == (NINE, FAR)
+
+
+def test_uids_in_use_are_those_of_open_sessions(store: Store) -> None:
+    """Of this channel and app."""
+    put(store, "a", uid="1")
+    put(store, "b", uid="2", state=SessionState.STOPPED, step=Step.REST)
+    put(store, "c", {"channel": "other"}, uid="3", channel="other")
+
+    with store.writing() as writing:
+        uids = writing.uids_of("default", "lesson")
+
+    assert uids == {"1"}

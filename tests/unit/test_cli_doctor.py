@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+from cli_runs import Cli
+
+from recording_tasks.simulator import running
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
+
+
+def test_a_healthy_deployment_is_all_ok(tmp_path: Path) -> None:
+    """The credentials are tried with one query, and nothing is begun."""
+    with running() as simulator:
+        cli = Cli(tmp_path, simulator.url)
+        cli.run("migrate")
+
+        document = cli.json("doctor")
+
+        assert document["is_well"]
+        assert [check["name"] for check in document["checks"]] == [
+            *("settings", "settings", "database", "schema", "work", "broker", "agora")
+        ]
+        assert list(simulator.report()["calls"]) == ["query"] or simulator.calls("query")
+        assert simulator.report()["sessions_started"] == 0
+
+
+def test_wrong_credentials_are_found(tmp_path: Path) -> None:
+    """Before the lesson; the secret is not printed."""
+    with running() as simulator:
+        cli = Cli(tmp_path, simulator.url)
+        cli.run("migrate")
+
+        result = cli.run("doctor", AGORA_CUSTOMER_SECRET="canary-secret")
+
+    assert result.exit_code == 1
+    assert "fault agora" in result.stdout
+    assert "401" in result.stdout
+    assert "canary" not in result.output
+
+
+def test_every_fault_has_a_line_and_a_remedy(cli: Cli) -> None:
+    """One look tells all that is missing."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        broker = f"redis://:canary@127.0.0.1:{closed.getsockname()[1]}/0"
+
+        result = cli.run("doctor", "--json", CELERY_BROKER_URL=broker, RECORDING_RESTARTS="-1")
+
+    faulty = [check for check in json.loads(result.stdout)["checks"] if not check["is_well"]]
+    assert result.exit_code == 1
+    assert [check["name"] for check in faulty] == ["settings", "database", "broker"]
+    assert all(check["remedy"] for check in faulty)
+    assert "canary" not in result.output
+
+
+def test_recordings_that_nobody_began_are_found(cli: Cli) -> None:
+    """The commonest fault: no worker, no beat."""
+    cli.recorded("lesson")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute("UPDATE recordings SET start_at = '2026-01-01T00:00:00.000000+00:00'")
+
+    assert "1 recordings should have begun" in cli.run("doctor").stdout
+
+
+def test_old_tables_are_found(cli: Cli) -> None:
+    """What to run stands beside it."""
+    cli.run("migrate")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute("DELETE FROM alembic_version")
+
+    assert "recording-tasks migrate" in cli.run("doctor").stdout
+
+
+def test_migrate_makes_the_tables_and_may_be_repeated(cli: Cli) -> None:
+    """The second time there is nothing to do."""
+    first, second = cli.json("migrate"), cli.json("migrate")
+
+    assert first["before"] is None
+    assert second["before"] == second["after"] == first["after"]
+    assert cli.run("migrate").stdout.startswith("nothing to do")
+
+
+def test_a_port_that_is_taken_is_said(cli: Cli) -> None:
+    """One line, no traceback."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        result = cli.run("simulator", "--port", port)
+
+    assert result.exit_code == 1
+    assert f"error: cannot listen on 127.0.0.1:{port}" in result.stderr
+
+
+def test_a_token_provider_that_is_not_there_is_found(cli: Cli) -> None:
+    """Before the first start needs it."""
+    found = cli.run("doctor", RECORDING_TOKEN_PROVIDER="no_such_package:make").stdout
+
+    assert "RECORDING_TOKEN_PROVIDER: cannot be imported" in found
+    assert "a callable that this machine can import" in found
+
+
+def test_a_certificate_that_is_none_is_said(cli: Cli) -> None:
+    """The simulator does not begin with it."""
+    result = cli.run("simulator", "--certificate", "short")
+
+    assert result.exit_code == 2
+    assert "--certificate must be 32 hexadecimal characters" in result.stderr

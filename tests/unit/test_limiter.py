@@ -1,0 +1,275 @@
+"""The quota: never exceeded in any sliding second, never wasted, and handed out by urgency."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from recording_tasks.limiter import Pace, Quota, Wanted, allot, free_slot, reserve
+from recording_tasks.models import Step
+
+NOON = 1_795_000_000.0  # Unix seconds are large: sums must not lose what matters
+HORIZON = 1.5
+CALLS = [Step.STOP, Step.START, Step.ACQUIRE, Step.UPDATE, Step.QUERY]
+
+
+def most_in_a_period(slots: Sequence[float], period: float) -> int:
+    """Count the most slots that any half-open window of one period holds."""
+    ordered = sorted(slots)
+    most, first = 0, 0
+    for last, slot in enumerate(ordered):
+        while slot - ordered[first] >= period - 1e-6:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def wish(key: str, step: Step, not_before: float = NOON) -> Wanted:
+    return Wanted(key=key, step=step, not_before=not_before)
+
+
+class AnyTraffic(RuleBasedStateMachine):
+    """Sweeps, lone calls and unused slots, in any order, on one quota."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pace = Pace()
+        self.quota = Quota()
+        self.now = NOON
+        self.given: list[float] = []
+
+    @initialize(rate=st.sampled_from([1, 2, 3, 10]))
+    def grant(self, rate: int) -> None:
+        self.pace = Pace(rate=rate)
+
+    @rule(wait=st.sampled_from([0.0, 0.001, 0.3, 1.0, 5.0]))
+    def time_passes(self, wait: float) -> None:
+        self.now += wait
+
+    @rule(
+        ahead=st.lists(st.tuples(st.sampled_from(CALLS), st.floats(-5, 4)), max_size=14),
+        horizon=st.sampled_from([0.0, 1.5]),
+    )
+    def sweep(self, ahead: list[tuple[Step, float]], horizon: float) -> None:
+        wanted = [wish(str(n), step, self.now + at) for n, (step, at) in enumerate(ahead)]
+        allotment = allot(self.quota, self.pace, wanted, self.now, horizon)
+        for call in wanted:
+            slot = allotment.slots.get(call.key)
+            assert slot is None or slot >= max(call.not_before, self.now)
+            assert slot is None or slot <= self.now + horizon
+        self.quota = allotment.quota
+        self.given += allotment.slots.values()
+
+    @rule(step=st.sampled_from(CALLS), ahead=st.floats(0, 3))
+    def lone_call(self, step: Step, ahead: float) -> None:
+        slot, self.quota = reserve(self.quota, self.pace, step, self.now + ahead, self.now)
+        assert slot >= self.now + ahead
+        self.given.append(slot)
+
+    @rule()
+    def through_the_database(self) -> None:
+        self.quota = Quota.from_json(json.loads(json.dumps(self.quota.to_json())))
+
+    @rule()
+    def a_slot_is_given_back(self) -> None:
+        unused = [slot for slot in self.given if slot >= self.now]
+        if unused:
+            self.quota = self.quota.without(unused[-1])
+            self.given.remove(unused[-1])
+
+    @rule()
+    def agora_refuses(self) -> None:
+        self.quota = self.quota.slowed(self.now)
+
+    @rule(probes=st.integers(1, 3))
+    def credentials_fail(self, probes: int) -> None:
+        self.quota = self.quota.closed(self.now)
+        for _ in range(probes):
+            self.now += 16
+            self.sweep([(Step.STOP, -1.0), (Step.QUERY, -2.0)], HORIZON)
+        self.quota = self.quota.opened()
+
+    @invariant()
+    def no_period_holds_more_than_the_rate(self) -> None:
+        assert most_in_a_period(self.given, self.pace.period) <= self.pace.rate
+
+    @invariant()
+    def what_is_taken_is_in_order(self) -> None:
+        assert list(self.quota.taken) == sorted(self.quota.taken)
+
+
+def test_no_sliding_period_holds_more_than_the_rate() -> None:
+    """Whatever is asked for, in whatever order: Agora never counts too many."""
+    run_state_machine_as_test(
+        AnyTraffic,
+        settings=settings(max_examples=40, stateful_step_count=25, deadline=None, derandomize=True),
+    )
+
+
+@given(
+    taken=st.lists(st.floats(0, 3).map(lambda at: NOON + at), max_size=30),
+    not_before=st.floats(0, 4).map(lambda at: NOON + at),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_first_free_slot_is_free_and_the_first(taken: list[float], not_before: float) -> None:
+    """It keeps the quota together with what is taken, and waits no longer than it must."""
+    pace = Pace(rate=3)
+    kept: list[float] = []
+    for slot in sorted(taken):
+        kept.append(free_slot(kept, slot, pace))
+
+    found = free_slot(kept, not_before, pace)
+
+    assert most_in_a_period([*kept, found], pace.period) <= pace.rate
+    assert found >= not_before
+    earlier = [not_before + (found - not_before) * part / 7 for part in range(7)]
+    apart = 0.01 + 1e-5
+    for at in earlier:
+        is_crowded = any(abs(at - slot) < apart for slot in kept)
+        is_full = most_in_a_period([*kept, at], pace.period) > pace.rate
+        assert is_crowded or is_full or found - at < 1e-4
+
+
+def test_a_burst_may_use_the_whole_quota_at_once() -> None:
+    """Ten calls at one instant leave within a tenth of a second, the eleventh a period later."""
+    wanted = [wish(str(n), Step.STOP) for n in range(11)]
+
+    slots = sorted(allot(Quota(), Pace(), wanted, NOON, HORIZON).slots.values())
+
+    assert slots[9] - NOON < 0.1
+    assert slots[10] - NOON >= Pace().period - 1e-6
+
+
+def test_the_most_urgent_calls_get_the_first_slots() -> None:
+    """Stop, start, acquire, update, query: in this order, whatever waited for longer."""
+    lanes = list(reversed(CALLS))
+    wanted = [
+        wish(f"{step.value}-{n}", step, NOON - lane)
+        for n in range(4)
+        for lane, step in enumerate(lanes)
+    ]
+
+    slots = allot(Quota(), Pace(), wanted, NOON, horizon=5.0).slots
+
+    order = [key.partition("-")[0] for key, _ in sorted(slots.items(), key=lambda item: item[1])]
+    assert order == [step.value for step in CALLS for _ in range(4)]
+
+
+def test_a_query_never_takes_what_a_coming_stop_will_need() -> None:
+    """Ten stops are due just behind the horizon: the queries before them leave room."""
+    stops = [wish(f"stop-{n}", Step.STOP, NOON + 1.6) for n in range(10)]
+    queries = [wish(f"query-{n}", Step.QUERY) for n in range(30)]
+
+    first = allot(Quota(), Pace(), [*queries, *stops], NOON, HORIZON)
+    second = allot(first.quota, Pace(), stops, NOON + 1.0, HORIZON)
+
+    assert max(second.slots.values()) <= NOON + 1.6 + 0.1
+    assert len(second.slots) == 10
+
+
+def test_within_a_lane_the_longest_due_is_first() -> None:
+    """Nothing starves in its own lane."""
+    wanted = [wish("late", Step.QUERY, NOON - 1), wish("later", Step.QUERY, NOON - 100)]
+
+    slots = allot(Quota(), Pace(rate=1), wanted, NOON, horizon=0.5).slots
+
+    assert list(slots) == ["later"]
+
+
+def test_a_herd_uses_the_quota_up() -> None:
+    """600 calls at one instant end within 5 % of what the quota allows at best."""
+    pace = Pace(rate=10)
+    waiting = {str(n): wish(str(n), Step.STOP) for n in range(600)}
+    quota, now = Quota(), NOON
+    slots: list[float] = []
+
+    while waiting:
+        allotment = allot(quota, pace, list(waiting.values()), now, HORIZON)
+        quota = allotment.quota
+        slots += allotment.slots.values()
+        for key in allotment.slots:
+            del waiting[key]
+        now += 1.0
+
+    granted = 600 / 10 * pace.period  # the margin is a price that is paid on purpose
+    assert most_in_a_period(slots, pace.period) <= 10
+    assert max(slots) - NOON <= 1.05 * granted
+    assert max(slots) - NOON <= 1.07 * 600 / 10
+
+
+class Counted(Sequence[float]):
+    """A list that counts how often it is looked into."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._values, self.looks = list(values), 0
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[float]: ...
+    def __getitem__(self, index: int | slice) -> float | Sequence[float]:
+        self.looks += 1
+        return self._values[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._values)
+
+
+@pytest.mark.parametrize("rate", [10, 100])
+def test_finding_a_slot_costs_little_however_much_is_taken(rate: int) -> None:
+    """The work is bounded by the slots near the instant, in the worst order of arrival."""
+    pace = Pace(rate=rate)
+    taken: list[float] = []
+    for _ in range(3 * rate):
+        taken.append(free_slot(taken, NOON, pace))
+    counted = Counted(taken)
+
+    free_slot(counted, NOON, pace)
+
+    assert counted.looks <= 60 * rate
+
+
+def test_sharing_out_six_hundred_calls_looks_at_each_a_bounded_number_of_times() -> None:
+    """A sweep every second must not grow with the square of what waits."""
+    wanted = [wish(str(n), CALLS[n % 5]) for n in range(600)]
+
+    looks = []
+    for count in (300, 600):
+        counted = CountedWishes(wanted[:count])
+        allot(Quota(), Pace(), counted, NOON, HORIZON)
+        looks.append(counted.looks)
+
+    assert looks[1] <= 2 * looks[0] + 10
+
+
+class CountedWishes(Sequence[Wanted]):
+    """Wishes that count how often they are gone through."""
+
+    def __init__(self, values: Sequence[Wanted]) -> None:
+        self._values, self.looks = values, 0
+
+    @overload
+    def __getitem__(self, index: int) -> Wanted: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Wanted]: ...
+    def __getitem__(self, index: int | slice) -> Wanted | Sequence[Wanted]:
+        self.looks += 1
+        return self._values[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
