@@ -10,8 +10,10 @@ import pytest
 from shelf import only
 
 from recording_tasks.errors import StoreUnavailableError
+from recording_tasks.lifecycle import Answer
 from recording_tasks.models import Entry, Recording, RecordingState, Session, SessionState, Step
 from recording_tasks.recorder import Dispatch, Recorder
+from recording_tasks.recorder.calls import Caller
 from recording_tasks.settings import Settings, read_settings
 from recording_tasks.simulator import Simulator, running
 from recording_tasks.store import Database, Seen, Store
@@ -218,16 +220,21 @@ def test_an_update_that_is_asked_for_during_a_query_is_sent_next(bench: Bench) -
     assert (bench.count("query"), bench.count("update")) == (1, 1)
 
 
-def test_an_answer_under_a_stale_epoch_brings_only_its_sid(free: Bench) -> None:
+def test_an_answer_under_a_stale_epoch_brings_only_its_sid(
+    free: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its lease was over and another has the session: the sid is kept, for nobody else has it."""
     one = free.acquired()
+    call = Caller.call
 
-    def claim_anew() -> None:
+    def claimed_anew_before_the_answer(*args: Any) -> Answer:
+        answer = call(*args)
         free.store.later += timedelta(seconds=120)
         (again,) = free.recorder.sweep()
         assert (again.step, again.recording_id) == (Step.START, one.recording_id)
+        return answer
 
-    free.store.meanwhile = claim_anew
+    monkeypatch.setattr(Caller, "call", claimed_anew_before_the_answer)
 
     free.recorder.run(one.recording_id, Step.START, one.start_claim)
 
