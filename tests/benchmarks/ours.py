@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from celery import Celery
@@ -14,11 +17,39 @@ from redis import Redis
 
 from recording_tasks.store import Database
 
-from .competitor import await_line, end, spawn
+from .competitor import ROOT, await_line, end, spawn
 from .workload import Recording
 
 READY_SECONDS = 30
 APP_ID = "0123456789abcdef0123456789abcdef"
+
+
+def environment(stub_url: str, rate: int) -> dict[str, str]:
+    """The settings that every deployment of ours has here."""
+    storage = "RECORDING_STORAGE__DEFAULT__"
+    return {
+        "AGORA_APP_ID": APP_ID,
+        "AGORA_CUSTOMER_ID": "customer",
+        "AGORA_CUSTOMER_SECRET": "secret",
+        "AGORA_BASE_URLS": stub_url,
+        "RECORDING_API_RATE": str(rate),
+        "RECORDING_ASYNC_STOP": "true",
+        f"{storage}VENDOR": "1",
+        f"{storage}REGION": "0",
+        f"{storage}BUCKET": "b",
+        f"{storage}ACCESS_KEY": "k",
+        f"{storage}SECRET_KEY": "s",
+    }
+
+
+def order(recording: Recording) -> dict[str, Any]:
+    """The arguments of `record` for one recording."""
+    return {
+        "channel": recording.cname,
+        "uid": recording.uid,
+        "start_at": recording.start_at,
+        "stop_at": recording.stop_at,
+    }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,8 +78,8 @@ class Ours:
     client: Celery | None = None
 
     def start(self, stub_url: str) -> None:
-        if self.broker_url.startswith("redis"):
-            Redis.from_url(self.broker_url).flushdb()
+        self.client = Celery("caller", broker=self.broker_url, set_as_current=False)
+        self._empty_broker()
         self._drop()
         self._administer(sql.SQL("CREATE DATABASE {}"))
         env = self._environment(stub_url)
@@ -68,7 +99,6 @@ class Ours:
             stopper = spawn(["tests.benchmarks.stopper"], env, log)
             self.processes.append(stopper)
             await_line(stopper)
-        self.client = Celery("caller", broker=self.broker_url, set_as_current=False)
         for _ in range(READY_SECONDS * 2):
             if len(self.client.control.ping(timeout=0.5)) >= self.workers:
                 return
@@ -78,13 +108,7 @@ class Ours:
         if self.client is None:
             raise RuntimeError("start() comes first")
         for recording in recordings:
-            order = {
-                "channel": recording.cname,
-                "uid": recording.uid,
-                "start_at": recording.start_at,
-                "stop_at": recording.stop_at,
-            }
-            self.client.send_task("recording_tasks.record", kwargs=order)
+            self.client.send_task("recording_tasks.record", kwargs=order(recording))
 
     def pids(self) -> Sequence[int]:
         return [process.pid for process in self.processes]
@@ -96,24 +120,21 @@ class Ours:
             self.client.close()
         self._drop()
 
+    def _empty_broker(self) -> None:
+        if self.broker_url.startswith("redis"):
+            Redis.from_url(self.broker_url).flushdb()
+            return
+        purge = [sys.executable, "-m", "celery", "-A", "recording_tasks", "purge", "-f"]
+        env = {**os.environ, "CELERY_BROKER_URL": self.broker_url}
+        subprocess.run(purge, cwd=ROOT, env=env, check=True, capture_output=True, timeout=60)
+
     def _environment(self, stub_url: str) -> dict[str, str]:
-        storage = "RECORDING_STORAGE__DEFAULT__"
         server = self.server_url.removeprefix("postgresql://")
         return {
-            "AGORA_APP_ID": APP_ID,
-            "AGORA_CUSTOMER_ID": "customer",
-            "AGORA_CUSTOMER_SECRET": "secret",
-            "AGORA_BASE_URLS": stub_url,
+            **environment(stub_url, self.rate),
             "CELERY_BROKER_URL": self.broker_url,
             "RECORDING_DATABASE_URL": f"postgresql://{server}/{self.database}",
-            "RECORDING_API_RATE": str(self.rate),
             "RECORDING_WORKER_THREADS": str(self.threads),
-            "RECORDING_ASYNC_STOP": "true",
-            f"{storage}VENDOR": "1",
-            f"{storage}REGION": "0",
-            f"{storage}BUCKET": "b",
-            f"{storage}ACCESS_KEY": "k",
-            f"{storage}SECRET_KEY": "s",
             **self.extra,
         }
 
