@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from .ours import environment, order
 from .workload import Recording
 
 READY = "ready"
+WITHOUT_STOP_SECONDS = 10.0  # nobody watches its store to stop what has recorded
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +48,8 @@ class Embedded:
         if self.caller is None:
             raise RuntimeError("start() comes first")
         for recording in recordings:
-            self.caller.record(order(recording), at_once=False)
+            stop_at = recording.stop_at or time.time() + WITHOUT_STOP_SECONDS
+            self.caller.record({**order(recording), "stop_at": stop_at}, at_once=False)
 
     def pids(self) -> Sequence[int]:
         return [process.pid for process in self.processes]

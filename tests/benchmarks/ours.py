@@ -95,10 +95,9 @@ class Ours:
         beat = ["celery", "-A", "recording_tasks", "beat", "--loglevel=WARNING"]
         beat += [f"--schedule={self.logs / (self.name + '-beat')}"]
         self.processes.append(spawn(beat, env, log))
-        if self.rate == 0:
-            stopper = spawn(["tests.benchmarks.stopper"], env, log)
-            self.processes.append(stopper)
-            await_line(stopper)
+        stopper = spawn(["tests.benchmarks.stopper"], env, log)
+        self.processes.append(stopper)
+        await_line(stopper)
         for _ in range(READY_SECONDS * 2):
             if len(self.client.control.ping(timeout=0.5)) >= self.workers:
                 return
