@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.benchmarks [throughput|herd|lanes|lag|scaling …]``."""
+"""The command: ``python -m tests.benchmarks [throughput|cost|herd|lanes|lag|scaling …]``."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from .embedded import Embedded
 from .measure import Figures, run
 from .ours import Ours
 from .table import table
-from .workload import Workload, herd, lag, lanes, scaling, throughput
+from .workload import Workload, cost, herd, lag, lanes, scaling, throughput
 
-WORKLOADS = ("throughput", "herd", "lanes", "lag", "scaling")
+WORKLOADS = ("throughput", "cost", "herd", "lanes", "lag", "scaling")
 QUOTA = 10  # Agora's default, requests a second
 RATES = {"acquire": "3/s", "start": "3/s", "query": "2/s", "stop": "2/s"}  # together the quota
 DEFAULTS = {
     "throughput": ("ours-free", "chain", "chain-threads", "dbos", "dbos-2"),
+    "cost": ("ours-tapped", "chain"),
     "herd": ("ours", "chain", "chain-rates", "dbos", "dbos-limiter"),
     "lanes": ("ours-unpolled", "ours-polled"),
     "lag": ("ours", "ours-rabbitmq", "ours-embedded", "chain", "dbos"),
@@ -46,14 +47,16 @@ def contenders(redis_url: str, rabbitmq_url: str, postgres_url: str, logs: Path)
     dbos = partial(Durable, server_url=postgres_url, logs=logs)
     ours = partial(Ours, broker_url=redis_url, server_url=postgres_url, logs=logs)
     at_once = {"RECORDING_FIRST_QUERY_SECONDS": "0", "RECORDING_QUERY_GAP_SECONDS": "0"}
-    small = partial(ours, rate=0, extra=at_once, threads=4)
+    free = partial(ours, rate=0, extra=at_once)
+    small = partial(free, threads=4)
     asked = partial(ours, workers=4)  # how often live sessions are queried differs
     limited = partial(dbos, poll_seconds=0.1, calls_per_second=QUOTA)
     return {
         "ours": partial(ours, name="ours", workers=4),
         "ours-rabbitmq": partial(ours, name="ours-rabbitmq", broker_url=rabbitmq_url),
         "ours-embedded": partial(Embedded, name="ours-embedded", logs=logs),
-        "ours-free": partial(ours, name="ours-free", rate=0, extra=at_once),
+        "ours-free": partial(free, name="ours-free"),
+        "ours-tapped": partial(free, name="ours-tapped", is_tapped=True),
         "ours-1": partial(small, name="ours-1", workers=1),
         "ours-2": partial(small, name="ours-2", workers=2),
         "ours-4": partial(small, name="ours-4", workers=4),
@@ -113,6 +116,7 @@ def main(
         raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     workloads = {
         "throughput": [throughput(count)],
+        "cost": [cost(count)],
         "herd": [herd(size, quota) for size in herds],
         "lanes": [lanes(live, due, quota)],
         "lag": [lag(singles, latency_ms)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,9 @@ class Embedded:
 
     def pids(self) -> Sequence[int]:
         return [process.pid for process in self.processes]
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
     def stop(self) -> None:
         for process in self.processes:

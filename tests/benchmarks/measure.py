@@ -34,6 +34,7 @@ class Figures:
         wall_seconds: From the submit to the last stop's arrival.
         submit_seconds: Until all recordings were accepted.
         cpu_seconds: By whom, see ``cpu.sample``, and the stub's own.
+        asked: Of its database and its broker, by kind.
         calls: Requests by "method status".
         refused_to_last_start: Refusals that arrived before the last start did.
         last_start_seconds: After the latest instant that was due.
@@ -52,6 +53,7 @@ class Figures:
     wall_seconds: float
     submit_seconds: float
     cpu_seconds: Mapping[str, float]
+    asked: Mapping[str, int]
     calls: Mapping[str, int]
     refused: int
     refused_to_last_start: int
@@ -126,6 +128,7 @@ def run(contender: Competitor, workload: Workload, round_: int, logs: Path) -> F
 
 
 def _measure(contender: Competitor, workload: Workload, round_: int, stub: Stub) -> Figures:
+    counted = contender.counts()
     before, stub_before = cpu.sample(contender.pids()), stub.report()["cpu_s"]
     began = time.time()
     recordings = workload.recordings(began)
@@ -144,6 +147,7 @@ def _measure(contender: Competitor, workload: Workload, round_: int, stub: Stub)
         recordings=recordings,
         calls=stub.calls(),
         used=used,
+        asked={kind: n - counted.get(kind, 0) for kind, n in contender.counts().items()},
         began=began,
         submit_seconds=submitted - began,
     )
@@ -157,6 +161,7 @@ def figures(
     recordings: Sequence[Recording],
     calls: Sequence[Call],
     used: Mapping[str, float],
+    asked: Mapping[str, int],
     began: float,
     submit_seconds: float,
 ) -> Figures:
@@ -181,6 +186,7 @@ def figures(
         wall_seconds=max(stops.values(), default=began) - began,
         submit_seconds=submit_seconds,
         cpu_seconds=used,
+        asked=asked,
         calls=counts,
         refused=len(refusals),
         refused_to_last_start=sum(at < last_start for at in refusals),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from celery import Celery
@@ -17,7 +18,9 @@ from redis import Redis
 
 from recording_tasks.store import Database
 
+from .chain import messages
 from .competitor import ROOT, await_line, end, spawn
+from .tap import Tap
 from .workload import Recording
 
 READY_SECONDS = 30
@@ -60,6 +63,7 @@ class Ours:
         broker_url: Emptied at the start when it is a Redis database.
         server_url: A PostgreSQL server where databases may be made and dropped.
         workers: How many, with so many threads (or processes) each.
+        is_tapped: Every statement is counted on its way, which slows them a little.
         rate: What the workers are told of the quota; 0 is none.
         extra: Settings of this workload.
     """
@@ -73,7 +77,9 @@ class Ours:
     rate: int = 10
     pool: str = "threads"
     extra: Mapping[str, str] = field(default_factory=dict)
+    is_tapped: bool = False
     database: str = "bench_ours"
+    tap: Tap | None = None
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     client: Celery | None = None
 
@@ -81,6 +87,9 @@ class Ours:
         self.client = Celery("caller", broker=self.broker_url, set_as_current=False)
         self._empty_broker()
         self._drop()
+        if self.is_tapped:
+            server = urlsplit(self.server_url)
+            self.tap = Tap(server.hostname or "127.0.0.1", server.port or 5432)
         self._administer(sql.SQL("CREATE DATABASE {}"))
         env = self._environment(stub_url)
         database = Database(env["RECORDING_DATABASE_URL"])
@@ -112,11 +121,19 @@ class Ours:
     def pids(self) -> Sequence[int]:
         return [process.pid for process in self.processes]
 
+    def counts(self) -> Mapping[str, int]:
+        told = {} if self.tap is None else dict(self.tap.counts)
+        if self.broker_url.startswith("redis"):
+            told["messages"] = messages(self.broker_url)
+        return told
+
     def stop(self) -> None:
         for process in self.processes:
             end(process)
         if self.client is not None:
             self.client.close()
+        if self.tap is not None:
+            self.tap.close()
         self._drop()
 
     def _empty_broker(self) -> None:
@@ -128,11 +145,14 @@ class Ours:
         subprocess.run(purge, cwd=ROOT, env=env, check=True, capture_output=True, timeout=60)
 
     def _environment(self, stub_url: str) -> dict[str, str]:
-        server = self.server_url.removeprefix("postgresql://")
+        server, how = self.server_url.removeprefix("postgresql://"), ""
+        if self.tap is not None:
+            how = "?sslmode=disable"  # encrypted, nothing could be counted
+            server = f"{server.rpartition('@')[0]}@127.0.0.1:{self.tap.port}"
         return {
             **environment(stub_url, self.rate),
             "CELERY_BROKER_URL": self.broker_url,
-            "RECORDING_DATABASE_URL": f"postgresql://{server}/{self.database}",
+            "RECORDING_DATABASE_URL": f"postgresql://{server}/{self.database}{how}",
             "RECORDING_WORKER_THREADS": str(self.threads),
             **self.extra,
         }

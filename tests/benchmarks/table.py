@@ -103,6 +103,15 @@ def _each_ms(read: Callable[[Figures], float]) -> Cell:
     return _spread(lambda run: 1000 * read(run) / run.recordings, 1)
 
 
+def _each(kind: str) -> Cell:
+    """Of what was asked of the servers, for each recording."""
+
+    def read(run: Figures) -> float | None:
+        return run.asked[kind] / run.recordings if kind in run.asked else None
+
+    return _spread(read, 1)
+
+
 def _last_start(run: Figures) -> float | None:
     return run.last_start_seconds
 
@@ -154,6 +163,14 @@ _COLUMNS: dict[str, dict[str, Cell]] = {
         "wall ratio": _ratio(_wall),
         "CPU s": _spread(lambda run: run.cpu_own, 1),
         "PostgreSQL": _server("postgresql"),
+    },
+    "cost": {
+        "statements": _each("statements"),
+        "trips": _each("trips"),
+        "messages": _each("messages"),
+        "CPU ms": _each_ms(lambda run: run.cpu_own),
+        "servers' CPU ms": _each_ms(lambda run: run.cpu_servers),
+        "per s": _spread(lambda run: run.recordings / run.wall_seconds, 0),
     },
     "lag": {
         "p50 ms": _lag(0.5),

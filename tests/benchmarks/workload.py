@@ -104,6 +104,11 @@ def throughput(count: int) -> Workload:
     return Workload(name="throughput", count=count)
 
 
+def cost(count: int) -> Workload:
+    """The same, to count what one recording asks of the servers."""
+    return Workload(name="cost", count=count)
+
+
 def herd(count: int, quota: int) -> Workload:
     """All due at one instant, and all stops at another, under a strict quota."""
     turn = count / quota  # seconds that one call of each takes
