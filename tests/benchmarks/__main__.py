@@ -84,7 +84,7 @@ def _queried_every(seconds: int) -> dict[str, str]:
 @click.option("--herd", "herds", default=(20,), multiple=True, help="Due at one instant.")
 @click.option("--quota", default=QUOTA, help="Requests a second in herd.")
 @click.option("--singles", default=20, help="Recordings in one run of lag.")
-@click.option("--live", default=300, help="Recordings that are live, in lanes.")
+@click.option("--polled", default=300, help="Recordings that are live, in lanes.")
 @click.option("--due", default=50, help="Starts, and as many stops, due at one instant, in lanes.")
 @click.option("--latency-ms", default=0.0, help="The stub's answers take so long, in lag.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every run here.")
@@ -100,7 +100,7 @@ def main(
     herds: Sequence[int],
     quota: int,
     singles: int,
-    live: int,
+    polled: int,
     due: int,
     latency_ms: float,
     json_file: Path | None,
@@ -118,7 +118,7 @@ def main(
         "throughput": [throughput(count)],
         "cost": [cost(count)],
         "herd": [herd(size, quota) for size in herds],
-        "lanes": [lanes(live, due, quota)],
+        "lanes": [lanes(polled, due, quota)],
         "lag": [lag(singles, latency_ms)],
         "scaling": [scaling(count // 2, 100.0)],
     }
