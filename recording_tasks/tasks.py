@@ -96,6 +96,17 @@ def reconcile() -> None:
         log.warning("reconcile.skipped why=%s", error)
 
 
+@app.task(name="recording_tasks.purge")
+def purge() -> None:
+    """Remove recordings that are over for longer than they are kept; safe to run at any time."""
+    try:
+        recorder().purge()
+    except StoreUnavailableError as error:
+        log.warning("purge.skipped why=%s", error)
+    except OSError as error:  # a person must act; until then nothing is removed
+        log.error("purge.stopped, the archive cannot be written: %s", error)  # noqa: TRY400
+
+
 @app.task(name="recording_tasks.acquire")
 def acquire(recording_id: str, claim: str | None = None) -> str:
     """Acquire a resource; the start that is chained to it runs only if it was claimed with it."""

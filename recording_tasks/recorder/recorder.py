@@ -48,6 +48,7 @@ from recording_tasks.recorder.claims import (
 )
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.intake import Order, check_end, check_order, check_text
+from recording_tasks.recorder.purging import Purger
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
 from recording_tasks.recorder.running import Calls
 from recording_tasks.settings import Settings
@@ -94,6 +95,7 @@ class Recorder:
         self._context = Context(store, settings, rng or random.SystemRandom(), sleep)
         self._calls = Calls(self._context)
         self._reconciler = Reconciler(self._context)
+        self._purger = Purger(self._context)
         self._introduced: set[str] = set()
 
     @property
@@ -266,6 +268,17 @@ class Recorder:
     def reconcile(self) -> Reconciled:
         """Compare what we believe with what Agora says, and mend it; safe to repeat."""
         return self._reconciler.run()
+
+    def purge(self) -> int:
+        """Remove some of what is over for longer than it is kept; safe to repeat.
+
+        Returns:
+            How many recordings were removed.
+
+        Raises:
+            OSError: They could not be archived, and stay.
+        """
+        return self._purger.run()
 
     def notices(self) -> list[Recording]:
         """Find recordings that are over and whose asker is still to be told."""
