@@ -4,7 +4,7 @@ from recording_tasks.store.audit import Audit
 from recording_tasks.store.bygones import Bygones
 from recording_tasks.store.database import Database, database_folder
 from recording_tasks.store.seen import Seen
-from recording_tasks.store.store import Store, Upcoming, Writing
+from recording_tasks.store.store import Store, Upcoming, Work, Writing
 
 __all__ = [
     "Audit",
@@ -13,6 +13,7 @@ __all__ = [
     "Seen",
     "Store",
     "Upcoming",
+    "Work",
     "Writing",
     "database_folder",
 ]

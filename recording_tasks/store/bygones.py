@@ -17,7 +17,7 @@ Document = dict[str, Any]
 # Whatever hangs on a recording, what hangs on the rest first.
 PARTS = tuple(table for table in reversed(metadata.sorted_tables) if "recording_id" in table.c)
 
-_FINAL = [state.value for state in RecordingState if state.is_final]
+_GOES_ON = [state.value for state in RecordingState if not state.is_final]
 _ORDER = {sessions: (sessions.c.number,), timeline: (timeline.c.at, timeline.c.id)}
 # It may run, or Agora is still to be asked about it.
 _is_needed = sa.or_(sessions.c.is_open, sessions.c.recheck_at.is_not(None))
@@ -63,7 +63,7 @@ def found(before: datetime, most: int) -> sa.Select[Any]:
         sa.select(recordings.c.id)
         .where(
             recordings.c.finished_at < before,
-            recordings.c.state.in_(_FINAL),
+            recordings.c.state.not_in(_GOES_ON),  # a list of what is over would draw SQLite to it
             sa.not_(recordings.c.is_notice_due),
             ~sa.exists().where(of_it),
         )

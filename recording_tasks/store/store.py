@@ -36,6 +36,18 @@ class Upcoming:
     step: Step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """An app that a sweep has to look at.
+
+    Attributes:
+        has_starts: Whether starts lie ahead, whose acquires are to be planned.
+    """
+
+    app: str
+    has_starts: bool
+
+
 class Store:
     """The timetable and the truth.
 
@@ -212,10 +224,16 @@ class Store:
         with self.database.read() as connection:
             return [rows.recording_from(row) for row in connection.execute(query).mappings()]
 
-    def apps_with_work(self, until: datetime) -> list[str]:
-        """Name the apps that have an open session with something due until then."""
+    def apps_with_work(self, until: datetime, ahead: datetime) -> list[Work]:
+        """Find the apps that have an open session with something due until then.
+
+        Args:
+            ahead: Starts, and the acquires before them, count if they are due until then.
+        """
+        instants = {"until": until, "ahead": ahead}
         with self.database.read() as connection:
-            return list(connection.execute(statements.apps_with_work(), {"until": until}).scalars())
+            rows = connection.execute(statements.apps_with_work(), instants)
+            return [Work(app=row.name, has_starts=bool(row.has_starts)) for row in rows]
 
     def notices_due(self, most: int) -> list[Recording]:
         """Read recordings that are over and whose asker is still to be told."""
