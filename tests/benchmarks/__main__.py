@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.benchmarks [throughput|herd|lag …]``."""
+"""The command: ``python -m tests.benchmarks [throughput|herd|lag|size|apps …]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import click
 import psutil
 from rich.console import Console
 
+from . import size
 from .chain import Chain
 from .competitor import Competitor
 from .durable import Durable
@@ -25,6 +26,7 @@ from .table import table
 from .workload import Workload, herd, lag, throughput
 
 WORKLOADS = ("throughput", "herd", "lag")
+OURS_ALONE = ("size", "apps")  # one use case, with nobody to compare it with
 QUOTA = 10  # Agora's default, requests a second
 RATES = {"acquire": "3/s", "start": "3/s", "query": "2/s", "stop": "2/s"}  # together the quota
 DEFAULTS = {
@@ -59,7 +61,7 @@ def contenders(redis_url: str, postgres_url: str, logs: Path) -> Contenders:
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("names", nargs=-1, type=click.Choice(WORKLOADS))
+@click.argument("names", nargs=-1, type=click.Choice([*WORKLOADS, *OURS_ALONE]))
 @click.option("--runs", default=3, help="How often each contender runs; the order rotates.")
 @click.option("--only", multiple=True, help="Only this contender; may be repeated.")
 @click.option("--count", default=400, help="Recordings in throughput.")
@@ -67,6 +69,8 @@ def contenders(redis_url: str, postgres_url: str, logs: Path) -> Contenders:
 @click.option("--quota", default=QUOTA, help="Requests a second in herd.")
 @click.option("--singles", default=20, help="Recordings in one run of lag.")
 @click.option("--latency-ms", default=0.0, help="The stub's answers take so long, in lag.")
+@click.option("--live", default=10_000, help="Live recordings of the large store in size.")
+@click.option("--finished", default=1_000_000, help="Finished ones.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every run here.")
 @click.option("--redis", default="redis://127.0.0.1:6379/11", help="A database that is emptied.")
 @click.option("--postgres", default="postgresql://postgres@127.0.0.1:5432", help="A server.")
@@ -80,6 +84,8 @@ def main(
     quota: int,
     singles: int,
     latency_ms: float,
+    live: int,
+    finished: int,
     json_file: Path | None,
     redis: str,
     postgres: str,
@@ -99,7 +105,13 @@ def main(
     console.print(_machine())
     console.print(f"logs in {logs}")
     everything: list[Figures] = []
-    for name in names or WORKLOADS:
+    for name in names or (*WORKLOADS, *OURS_ALONE):
+        if name == "size":
+            size.measure(postgres, live, finished, console)
+            continue
+        if name == "apps":
+            size.measure_apps(postgres, console)
+            continue
         chosen = {one: known[one] for one in only or DEFAULTS[name]}
         for workload in workloads[name]:
             measured = _rounds(chosen, workload, runs, logs, console)
