@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from recording_tasks.models import RecordingState
 from recording_tasks.store.database import Database
 from recording_tasks.store.schema import metadata, recordings, sessions, timeline
+from recording_tasks.store.statements import among
 
 Document = dict[str, Any]
 
 # Whatever hangs on a recording, what hangs on the rest first.
 PARTS = tuple(table for table in reversed(metadata.sorted_tables) if "recording_id" in table.c)
 
-_GOES_ON = [state.value for state in RecordingState if not state.is_final]
+_GOES_ON = among(state.value for state in RecordingState if not state.is_final)
 _ORDER = {sessions: (sessions.c.number,), timeline: (timeline.c.at, timeline.c.id)}
 # It may run, or Agora is still to be asked about it.
 _is_needed = sa.or_(sessions.c.is_open, sessions.c.recheck_at.is_not(None))

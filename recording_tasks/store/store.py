@@ -244,7 +244,9 @@ class Store:
 
     def open_counts(self) -> dict[str, int]:
         """Count the recordings in each state that is not final."""
-        open_states = [state.value for state in RecordingState if not state.is_final]
+        open_states = statements.among(
+            state.value for state in RecordingState if not state.is_final
+        )
         query = (
             sa.select(recordings.c.state, sa.func.count().label("how_many"))
             .where(recordings.c.state.in_(open_states))
