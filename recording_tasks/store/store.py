@@ -218,7 +218,8 @@ class Store:
         """Read the latest recordings, the newest first."""
         query = sa.select(recordings).order_by(recordings.c.created_at.desc()).limit(most)
         if states:
-            query = query.where(recordings.c.state.in_([state.value for state in states]))
+            wanted = statements.among(state.value for state in states)
+            query = query.where(recordings.c.state.in_(wanted))
         if channel is not None:
             query = query.where(recordings.c.channel == channel)
         with self.database.read() as connection:
