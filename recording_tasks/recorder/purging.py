@@ -55,6 +55,11 @@ class Purger:
             log.info("purge.removed recordings=%d is_archived=%s", count, self._archive is not None)
         return count
 
+    def count(self) -> int:
+        """Count what is over for longer than it is kept."""
+        keep = self._context.settings.keep
+        return 0 if keep is None else self._bygones.count(self._context.store.now() - keep)
+
     def _append(self, documents: Sequence[Document]) -> None:
         assert self._archive is not None  # noqa: S101 - handed out only where there is one
         self._archive.append(self._context.store.now().date(), documents)

@@ -296,6 +296,10 @@ class Recorder:
         """
         return self._purger.run()
 
+    def count_purgeable(self) -> int:
+        """Count what purges would remove now."""
+        return self._purger.count()
+
     def notices(self) -> list[Recording]:
         """Find recordings that are over and whose asker is still to be told."""
         return self._store.notices_due(_NOTICES_AT_ONCE)

@@ -56,21 +56,31 @@ class Bygones:
                 connection.execute(sa.delete(recordings).where(recordings.c.id.in_(ids)))
         return len(ids)
 
+    def count(self, before: datetime) -> int:
+        """Count what was over before then; reads all of it."""
+        query = sa.select(sa.func.count()).select_from(recordings).where(*_is_bygone(before))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
 
 def found(before: datetime, most: int) -> sa.Select[Any]:
     """Find and hold what was over before then, with no session that may need anything."""
-    of_it = sa.and_(sessions.c.recording_id == recordings.c.id, _is_needed)
     return (
         sa.select(recordings.c.id)
-        .where(
-            recordings.c.finished_at < before,
-            recordings.c.state.not_in(_GOES_ON),  # a list of what is over would draw SQLite to it
-            sa.not_(recordings.c.is_notice_due),
-            ~sa.exists().where(of_it),
-        )
+        .where(*_is_bygone(before))
         .order_by(recordings.c.finished_at)
         .limit(most)
         .with_for_update(skip_locked=True)
+    )
+
+
+def _is_bygone(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    of_it = sa.and_(sessions.c.recording_id == recordings.c.id, _is_needed)
+    return (
+        recordings.c.finished_at < before,
+        recordings.c.state.not_in(_GOES_ON),  # a list of what is over would draw SQLite to it
+        sa.not_(recordings.c.is_notice_due),
+        ~sa.exists().where(of_it),
     )
 
 

@@ -193,15 +193,31 @@ def test_two_at_once_remove_each_recording_once(rivals: tuple[Store, Store]) -> 
     assert names(first) == []
 
 
-def test_a_session_opened_at_that_moment_keeps_its_recording(rivals: tuple[Store, Store]) -> None:
-    """Reconcile has Agora asked once more, and commits while the purge looks."""
+def test_what_reconcile_holds_is_left_alone(rivals: tuple[Store, Store]) -> None:
+    """It is about to have Agora asked once more."""
     ours, theirs = rivals
-    bury(ours, recheck_at=FAR)
+    bury(ours)
     with theirs.writing() as writing:
-        held = writing.lock_with_session("r-1")
-        assert held is not None
+        assert writing.lock_with_session("r-1") is not None
         assert Bygones(ours.database).remove(FAR, 10, None) == 0
 
-    with ours.database.begin() as connection:
-        connection.execute(sa.update(sessions).values(recheck_at=None))
     assert Bygones(ours.database).remove(FAR, 10, None) == 1
+
+
+def test_a_session_opened_at_that_moment_keeps_its_recording(rivals: tuple[Store, Store]) -> None:
+    """What was committed while the purge looked is seen before anything is removed."""
+    ours, theirs = rivals
+    bury(ours)
+
+    def open_it(_1: Any, _2: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT sessions.recording_id"):
+            with theirs.database.begin() as connection:
+                connection.execute(sa.update(sessions).values(is_open=True))
+
+    sa.event.listen(ours.database.engine, "before_cursor_execute", open_it)
+    try:
+        assert Bygones(ours.database).remove(FAR, 10, None) == 0
+    finally:
+        sa.event.remove(ours.database.engine, "before_cursor_execute", open_it)
+
+    assert counts(ours) == [1, 1, 1]
