@@ -6,9 +6,10 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice, zip_longest
 from typing import Any
 
 from recording_tasks.errors import (
@@ -39,24 +40,28 @@ from recording_tasks.models import (
     Step,
 )
 from recording_tasks.recorder.claims import (
+    Claims,
     Dispatch,
     claim_due,
     claimed_session,
     dispatch_of,
     instant,
     is_lapsed,
+    looked_at_until,
 )
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.intake import Order, check_end, check_order, check_text
+from recording_tasks.recorder.purging import Purger
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
 from recording_tasks.recorder.running import Calls
 from recording_tasks.settings import Settings
-from recording_tasks.store import Store, Writing
+from recording_tasks.store import Store, Work, Writing
 from recording_tasks.wire import check_layout, check_update, merge_update
 
 log = logging.getLogger(__name__)
 
 _NOTICES_AT_ONCE = 50
+_LAPSES_AT_ONCE = 200
 _FOR_A_PROVIDER = timedelta(seconds=1)
 
 
@@ -94,6 +99,7 @@ class Recorder:
         self._context = Context(store, settings, rng or random.SystemRandom(), sleep)
         self._calls = Calls(self._context)
         self._reconciler = Reconciler(self._context)
+        self._purger = Purger(self._context)
         self._introduced: set[str] = set()
 
     @property
@@ -257,15 +263,42 @@ class Recorder:
 
     def sweep(self) -> list[Dispatch]:
         """Claim what is due, of every app; safe to run anywhere, any number of times."""
+        return [one for dispatches in self.sweep_apps() for one in dispatches]
+
+    def sweep_apps(self) -> Iterator[Sequence[Dispatch]]:
+        """Claim what is due, one app after the other: send what one has before asking for more.
+
+        What needs a decision and no call comes last, of each app in turn: it has no instant.
+        """
         now = self._store.now()
-        dispatches: list[Dispatch] = []
-        for app in self._store.apps_with_work(now + self._settings.rules.resource_use):
-            dispatches += self._sweep_app(app)
-        return dispatches
+        until = looked_at_until(now, self._settings)
+        lapsed = []
+        for work in self._store.apps_with_work(until, now + self._settings.rules.resource_use):
+            claims = self._claim(work)
+            lapsed.append(claims.lapsed)
+            if claims.dispatches:
+                yield claims.dispatches
+        for session_id in islice(_in_turn(lapsed), _LAPSES_AT_ONCE):
+            self._lapse(session_id, self._store.now())
 
     def reconcile(self) -> Reconciled:
         """Compare what we believe with what Agora says, and mend it; safe to repeat."""
         return self._reconciler.run()
+
+    def purge(self) -> int:
+        """Remove some of what is over for longer than it is kept; safe to repeat.
+
+        Returns:
+            How many recordings were removed.
+
+        Raises:
+            OSError: They could not be archived, and stay.
+        """
+        return self._purger.run()
+
+    def count_purgeable(self) -> int:
+        """Count what purges would remove now."""
+        return self._purger.count()
 
     def notices(self) -> list[Recording]:
         """Find recordings that are over and whose asker is still to be told."""
@@ -389,16 +422,13 @@ class Recorder:
     def _moment(self, now: datetime) -> Moment:
         return self._context.moment(now)
 
-    def _sweep_app(self, app: str) -> Sequence[Dispatch]:
-        if app not in self._settings.apps:
-            log.error("sweep.app_unknown app=%s", app)
-            return ()
+    def _claim(self, work: Work) -> Claims:
+        if work.app not in self._settings.apps:
+            log.error("sweep.app_unknown app=%s", work.app)
+            return Claims()
         now = self._store.now()
         with self._store.writing() as writing:
-            claims = claim_due(writing, app, self._context.pace(app), now, self._settings)
-        for session_id in claims.lapsed:
-            self._lapse(session_id, now)
-        return claims.dispatches
+            return claim_due(writing, work, self._context.pace(work.app), now, self._settings)
 
     def _lapse(self, session_id: str, now: datetime) -> None:
         with self._store.writing() as writing:
@@ -412,6 +442,12 @@ class Recorder:
             rule = relieved if is_relief_due(session, now, self._settings.rules) else lapsed
             change = rule(recording, session, self._moment(now))
             self._context.save(writing, recording, session, change)
+
+
+def _in_turn(lapsed: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Take one of each app, then the second of each: no app waits for another's hundreds."""
+    for of_each in zip_longest(*lapsed):
+        yield from (session_id for session_id in of_each if session_id is not None)
 
 
 def _accepted(planned: Session, session: Session) -> Accepted:

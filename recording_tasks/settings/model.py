@@ -50,6 +50,8 @@ class Settings:
         token_lifetime: How long a token lives from the moment it is made.
         token_timeout: How many seconds a provider may take.
         uid_low: The range in which we choose recorder uids, ends included.
+        keep: How long a recording is kept after its end; None keeps it for ever.
+        archive_folder: Where it is written before it is removed; empty: nowhere.
     """
 
     base_urls: tuple[str, ...]
@@ -72,6 +74,8 @@ class Settings:
     token_timeout: float = 5.0
     uid_low: int = 4_000_000_000
     uid_high: int = 4_294_967_295
+    keep: timedelta | None = None
+    archive_folder: str = ""
 
     def app(self, name: str) -> AppProfile:
         """Find an app profile.

@@ -22,6 +22,7 @@ T = TypeVar("T")
 BASE_URLS = "https://api.agora.io,https://api.sd-rtn.com"
 LARGEST_UID = 4_294_967_295
 LONGEST_SECONDS = 1e8
+MOST_DAYS = 36_500
 UID_RANGE = "4000000000-4294967295"
 DATABASE_URL = "sqlite:///recordings.db"
 
@@ -77,6 +78,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         token_lifetime=reader.token_lifetime(),
         uid_low=uid_low,
         uid_high=uid_high,
+        keep=reader.keep(),
+        archive_folder=reader.text("RECORDING_ARCHIVE_FOLDER", ""),
         async_stop=reader.flag("RECORDING_ASYNC_STOP", default=False),
         horizon=reader.seconds("RECORDING_HORIZON_SECONDS", 1.5, least=0.5),
         margin=reader.seconds("RECORDING_API_MARGIN_SECONDS", 0.06, least=0.0),
@@ -261,6 +264,17 @@ class _Reader:
             f"{least:g} or more",
         )
         return timedelta(seconds=value)
+
+    def keep(self) -> timedelta | None:
+        """Read how long what is over is kept; unset or 0 is for ever."""
+        days = self._parsed(
+            "RECORDING_KEEP_DAYS",
+            0.0,
+            float,
+            lambda value: 0 <= value <= MOST_DAYS,
+            f"0 to {MOST_DAYS}",
+        )
+        return timedelta(days=days) if days else None
 
     def flag(self, name: str, *, default: bool) -> bool:
         words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

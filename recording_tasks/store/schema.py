@@ -193,5 +193,12 @@ Index(
     postgresql_where=_is_notice_due,
     sqlite_where=_is_notice_due,
 )
+_is_finished = recordings.c.finished_at.is_not(None)
+Index(
+    "recordings_finished",
+    recordings.c.finished_at,
+    postgresql_where=_is_finished,
+    sqlite_where=_is_finished,
+)
 Index("recordings_created", recordings.c.created_at)
 Index("recordings_state", recordings.c.state, recordings.c.start_at)

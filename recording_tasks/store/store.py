@@ -36,6 +36,18 @@ class Upcoming:
     step: Step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """An app that a sweep has to look at.
+
+    Attributes:
+        has_starts: Whether starts lie ahead, whose acquires are to be planned.
+    """
+
+    app: str
+    has_starts: bool
+
+
 class Store:
     """The timetable and the truth.
 
@@ -206,16 +218,23 @@ class Store:
         """Read the latest recordings, the newest first."""
         query = sa.select(recordings).order_by(recordings.c.created_at.desc()).limit(most)
         if states:
-            query = query.where(recordings.c.state.in_([state.value for state in states]))
+            wanted = statements.among(state.value for state in states)
+            query = query.where(recordings.c.state.in_(wanted))
         if channel is not None:
             query = query.where(recordings.c.channel == channel)
         with self.database.read() as connection:
             return [rows.recording_from(row) for row in connection.execute(query).mappings()]
 
-    def apps_with_work(self, until: datetime) -> list[str]:
-        """Name the apps that have an open session with something due until then."""
+    def apps_with_work(self, until: datetime, ahead: datetime) -> list[Work]:
+        """Find the apps that have an open session with something due until then.
+
+        Args:
+            ahead: Starts, and the acquires before them, count if they are due until then.
+        """
+        instants = {"until": until, "ahead": ahead}
         with self.database.read() as connection:
-            return list(connection.execute(statements.apps_with_work(), {"until": until}).scalars())
+            rows = connection.execute(statements.apps_with_work(), instants)
+            return [Work(app=row.name, has_starts=bool(row.has_starts)) for row in rows]
 
     def notices_due(self, most: int) -> list[Recording]:
         """Read recordings that are over and whose asker is still to be told."""
@@ -226,7 +245,9 @@ class Store:
 
     def open_counts(self) -> dict[str, int]:
         """Count the recordings in each state that is not final."""
-        open_states = [state.value for state in RecordingState if not state.is_final]
+        open_states = statements.among(
+            state.value for state in RecordingState if not state.is_final
+        )
         query = (
             sa.select(recordings.c.state, sa.func.count().label("how_many"))
             .where(recordings.c.state.in_(open_states))

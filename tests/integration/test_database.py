@@ -135,7 +135,7 @@ VERBS: list[Callable[[Store], Any]] = [
     lambda store: store.find("r"),
     lambda store: store.find_by_key("k"),
     lambda store: store.recent(),
-    lambda store: store.apps_with_work(NINE),
+    lambda store: store.apps_with_work(NINE, NINE),
     lambda store: store.take("r-1", 1, Step.START, latest_slot=NINE),
     put,
     lambda store: store.database.migrate(),

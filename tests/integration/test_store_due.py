@@ -11,7 +11,7 @@ from recording_tasks.models import (
     SessionState,
     Step,
 )
-from recording_tasks.store import Store
+from recording_tasks.store import Store, Work
 
 pytest_plugins = ("stores",)
 
@@ -60,6 +60,16 @@ def test_what_waits_because_of_its_end_hides_no_stop(store: Store) -> None:
     assert due(store, most=3) == ["ends-1"]
 
 
+def test_what_was_never_begun_hides_no_stop(store: Store) -> None:
+    """Nobody worked for a day: hundreds of recordings are missed, and one that runs must end."""
+    for n in range(5):
+        put(store, f"m{n}", due_at=FAR, stop_at=NINE - timedelta(hours=1))
+    running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **running)
+
+    assert due(store, most=3) == ["ends-1", "m0-1", "m1-1", "m2-1"]
+
+
 def test_every_lane_gets_its_share(store: Store) -> None:
     """A storm of queries hides no acquire."""
     running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY}
@@ -80,15 +90,41 @@ def test_apps_with_work_are_those_with_something_due(store: Store) -> None:
             writing.lock_quota(app)
             writing.add(order(app, app=app), planned(app, app=app, due_at=due_at, stop_at=FAR), [])
 
-    assert store.apps_with_work(NINE) == ["default"]
-    assert sorted(store.apps_with_work(LATER)) == ["default", "school"]
+    assert apps_with_work(store, NINE) == ["default"]
+    assert apps_with_work(store, LATER) == ["default", "school"]
+
+
+def apps_with_work(store: Store, until: datetime) -> list[str]:
+    return [work.app for work in store.apps_with_work(until, until)]
+
+
+def test_starts_are_looked_for_further_ahead_than_the_rest(store: Store) -> None:
+    """A herd is acquired minutes before; a query is not."""
+    soon = NINE + timedelta(minutes=3)
+    steps = {"a": Step.ACQUIRE, "q": Step.QUERY, "s": Step.START, "u": Step.UPDATE}
+    for app, step in steps.items():
+        with store.writing() as writing:
+            writing.lock_quota(app)
+            session = planned(app, app=app, due_at=soon, stop_at=FAR, step=step)
+            writing.add(order(app, app=app), session, [])
+
+    near = store.apps_with_work(NINE, NINE + timedelta(minutes=4))
+    far = store.apps_with_work(soon, soon)
+
+    assert near == [Work(app="a", has_starts=True), Work(app="s", has_starts=True)]
+    assert [(work.app, work.has_starts) for work in far] == [
+        ("a", True),
+        ("q", False),
+        ("s", True),
+        ("u", False),
+    ]
 
 
 def test_an_end_alone_is_work(store: Store) -> None:
     """Nothing is due but a stop."""
     put(store, due_at=FAR, stop_at=NINE)
 
-    assert store.apps_with_work(NINE) == ["default"]
+    assert apps_with_work(store, NINE) == ["default"]
 
 
 def test_the_starts_that_lie_ahead_come_in_their_order(store: Store) -> None:

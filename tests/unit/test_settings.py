@@ -360,3 +360,19 @@ def test_settings_cannot_be_changed() -> None:
 
     with pytest.raises(AttributeError):
         settings.async_stop = True  # type: ignore[misc]
+
+
+def test_what_is_over_is_kept_for_ever_unless_days_are_set() -> None:
+    """Nothing is removed unasked; half a day is a time, too."""
+    assert read_settings({}).keep is None
+    assert read_settings({"RECORDING_KEEP_DAYS": "0"}).keep is None
+    assert read_settings({"RECORDING_KEEP_DAYS": "0.5"}).keep == timedelta(hours=12)
+    assert read_settings({"RECORDING_ARCHIVE_FOLDER": "/a"}).archive_folder == "/a"
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e9", "month"])
+def test_a_time_to_keep_that_is_none_is_refused(days: str) -> None:
+    """A slip must not remove what somebody wanted to keep."""
+    (fault,) = faults(RECORDING_KEEP_DAYS=days)
+
+    assert fault.startswith("RECORDING_KEEP_DAYS: ")
