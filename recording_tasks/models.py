@@ -269,7 +269,8 @@ class Session:
         slot_at: The instant in the quota that the claimed call may use.
         lease_until: Until when the claim holds; afterwards anyone may claim it anew.
         is_sending: Whether the call may be under way (the intent was written).
-        is_probe: Whether the claimed call is to find out if the credentials work by now.
+        is_probe: Whether the claimed call is to find out if the credentials work by now, or if
+            Agora takes another session again.
         attempts: How often the present step was tried in a row without success.
         start_sent_at: When start was first sent, so that its outcome may be unknown since.
         suspected_at: Since when Agora answers 404 without a break.

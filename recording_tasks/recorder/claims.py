@@ -77,7 +77,7 @@ def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: S
     until = now + settings.horizon + timedelta(seconds=pace.period)
     sessions = {session.id: session for session in writing.due(app, now, until, MOST_OF_A_LANE)}
     ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
-    planned = _planned_acquires(ahead, pace, until, settings)
+    planned = _planned_acquires(ahead, pace, quota.factor, until, settings)
     late = [session_id for session_id in planned if session_id not in sessions]
     if late:
         sessions |= {session.id: session for session in writing.sessions_by_id(late, now)}
@@ -90,9 +90,11 @@ def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: S
     ]
     allotment = allot(quota, pace, wanted, now.timestamp(), settings.horizon.total_seconds())
     steps = {call.key: call.step for call in wanted}
-    is_probe = quota.probe_at is not None
+    is_probe = {step: quota.is_probe(step) for step in Step}
     claimed = [
-        claimed_session(sessions[key], steps[key], instant(slot), pace, is_probe=is_probe)
+        claimed_session(
+            sessions[key], steps[key], instant(slot), pace, is_probe=is_probe[steps[key]]
+        )
         for key, slot in allotment.slots.items()
     ]
     writing.claim([(sessions[session.id], session) for session in claimed])
@@ -186,13 +188,13 @@ def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
 
 
 def _planned_acquires(
-    ahead: Sequence[Upcoming], pace: Pace, until: datetime, settings: Settings
+    ahead: Sequence[Upcoming], pace: Pace, factor: float, until: datetime, settings: Settings
 ) -> dict[str, datetime]:
     """Find the acquires that a herd ahead forces us to do early."""
     if not ahead or not pace.rate:
         return {}
     starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
-    spacing = timedelta(seconds=pace.spacing)
+    spacing = timedelta(seconds=pace.spacing / factor)
     period = timedelta(seconds=pace.period)
     instants = acquire_instants(starts, spacing, period, settings.rules)
     acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]

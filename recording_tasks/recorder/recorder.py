@@ -370,7 +370,8 @@ class Recorder:
         if instant(slot) > until:
             return session
         writing.save_quota(session.app, quota.to_json())
-        return claimed_session(session, step, instant(slot), pace)
+        is_probe = quota.is_probe(step)
+        return claimed_session(session, step, instant(slot), pace, is_probe=is_probe)
 
     def _edit(self, recording_id: str, edit: _Edit) -> None:
         """Apply one caller's word to a recording and its latest session."""

@@ -78,7 +78,7 @@ class Calls:
             Whether the step that follows at once was claimed with it.
         """
         try:
-            answer = self._answer(taken, step)
+            answer, left_at = self._answer(taken, step)
         except _LostError:
             log.info("call.lost session=%s step=%s", taken.session.id, step.value)
             return False
@@ -86,6 +86,7 @@ class Calls:
             step=step,
             answer=answer,
             version=_version(taken.recording, step),
+            left_at=left_at,
             token_lifetime=self._token_lifetime(taken, step),
         )
         return self._persist(taken, call)
@@ -103,14 +104,20 @@ class Calls:
         store = self._context.store
         return store.take(session_id, epoch, step, latest_slot=now + _EARLY, **values)
 
-    def _answer(self, taken: Seen, step: Step) -> Answer:
-        """Wait for the slot and make the call, unless its resource is of no use any more."""
+    def _answer(self, taken: Seen, step: Step) -> tuple[Answer, datetime | None]:
+        """Wait for the slot and make the call, unless its resource is of no use any more.
+
+        Returns:
+            The answer, and the slot that the call left at.
+        """
         session = taken.session
         now = self._context.store.now()
         if step is Step.START and not is_fresh(session, now, self._context.settings.rules):
-            return Refused(remedy=Remedy.NEW_RESOURCE, reason="start: its resource grew too old")
+            reason = "start: its resource grew too old"
+            return Refused(remedy=Remedy.NEW_RESOURCE, reason=reason), None
         permits = _Permits(self._context, session, step)
-        return self._caller.call(taken.recording, session, step, permits.next)
+        answer = self._caller.call(taken.recording, session, step, permits.next)
+        return answer, permits.used
 
     def _token_lifetime(self, taken: Seen, step: Step) -> timedelta | None:
         """Tell how long the token of a start is valid, so that the session is relieved in time."""
@@ -154,7 +161,7 @@ class Calls:
         if not store.save_unless_changed(taken, change.recording, session, change.entries):
             return self._settle_under_locks(taken, call)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
+        self._heed(taken.session, call, change.signal)
         return follows is not None
 
     def _settle_under_locks(self, taken: Seen, call: Call) -> bool:
@@ -182,7 +189,7 @@ class Calls:
                 change = replace(change, session=follows)
             context.save(writing, recording, session, change)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
+        self._heed(taken.session, call, change.signal)
         return follows is not None
 
     def _came_late(
@@ -217,7 +224,7 @@ class Calls:
         writing.save_quota(session.app, quota.to_json())
         return claimed_session(session, Step.START, instant(slot), pace)
 
-    def _heed(self, session: Session, signal: Signal | None) -> None:
+    def _heed(self, session: Session, call: Call, signal: Signal | None) -> None:
         """Let every worker know what one answer told about all calls of the app."""
         if signal is None or (signal is Signal.FINE and not session.is_probe):
             return
@@ -227,8 +234,10 @@ class Calls:
             match signal:
                 case Signal.FINE:
                     quota = quota.opened()
+                    quota = quota.relieved() if call.step is Step.ACQUIRE else quota
                 case Signal.SLOW_DOWN:
-                    quota = quota.slowed(now)
+                    left_at = now if call.left_at is None else call.left_at.timestamp()
+                    quota = quota.slowed(now, self._context.pace(session.app), left_at)
                 case Signal.OVERLOADED:
                     quota = quota.overloaded(now)
                 case Signal.CLOSED:
@@ -243,6 +252,7 @@ class _Permits:
     def __init__(self, context: Context, session: Session, step: Step) -> None:
         self._context, self._session, self._step = context, session, step
         self._slot: datetime | None = session.slot_at
+        self.used: datetime | None = None
 
     def next(self) -> None:
         """Wait for a slot.
@@ -260,6 +270,7 @@ class _Permits:
                 self._context.sleep(wait)
             # Also after the wait: who was frozen in it must not send what another has sent.
             if not self._is_missed(slot, pace):
+                self.used = slot
                 return
             slot = self._another(pace, slot)
 

@@ -89,9 +89,9 @@ class AnyTraffic(RuleBasedStateMachine):
             self.quota = self.quota.without(unused[-1])
             self.given.remove(unused[-1])
 
-    @rule()
-    def agora_refuses(self) -> None:
-        self.quota = self.quota.slowed(self.now)
+    @rule(ago=st.sampled_from([0.0, 0.2, 3.0]))
+    def agora_refuses(self, ago: float) -> None:
+        self.quota = self.quota.slowed(self.now, self.pace, self.now - ago)
 
     @rule(probes=st.integers(1, 3))
     def credentials_fail(self, probes: int) -> None:
