@@ -1,4 +1,4 @@
-"""A quota that somebody else eats from, in a test: Agora's strict count, and how a recorder calls."""
+"""A quota that somebody else eats from, in a test: Agora's strict count, and our calls."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ class StrictWindow:
         self._limit = limit
         self._accepted: deque[float] = deque()
 
-    def admit(self, at: float) -> bool:
-        """Take a call in, or refuse it; calls come in the order of their time."""
+    def is_full(self, at: float) -> bool:
+        """Tell whether a call would be refused now."""
         while self._accepted and at - self._accepted[0] >= 1.0:
             self._accepted.popleft()
-        if len(self._accepted) >= self._limit:
+        return len(self._accepted) >= self._limit
+
+    def admit(self, at: float) -> bool:
+        """Take a call in, or refuse it; calls come in the order of their time."""
+        if self.is_full(at):
             return False
         self._accepted.append(at)
         return True
