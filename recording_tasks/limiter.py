@@ -39,8 +39,8 @@ class Pace:
     """
 
     rate: int = 10
-    margin: float = 0.06
-    tolerance: float = 0.04
+    margin: float = 0.05
+    tolerance: float = 0.03
 
     @property
     def period(self) -> float:

@@ -43,7 +43,7 @@ class Settings:
         async_stop: Whether stop answers before the files are uploaded.
         horizon: How far ahead of its slot a call is claimed.
         margin: Added to Agora's second for lateness and jitter.
-        tolerance: How late after its slot a call may leave.
+        tolerance: How late after its slot a call may leave; less than the margin.
         lease: For how long a worker owns a call once it began, a stop excepted.
         stop_lease: The same for a stop, which waits for the upload unless `async_stop`.
         token_provider: The dotted path of what makes RTC tokens; empty: the App Certificate does.
@@ -60,8 +60,8 @@ class Settings:
     rules: Rules = field(default_factory=Rules)
     async_stop: bool = False
     horizon: timedelta = timedelta(seconds=1.5)
-    margin: timedelta = timedelta(seconds=0.06)
-    tolerance: timedelta = timedelta(seconds=0.04)
+    margin: timedelta = timedelta(seconds=0.05)
+    tolerance: timedelta = timedelta(seconds=0.03)
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     stop_read_timeout: float = 30.0

@@ -79,8 +79,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         uid_high=uid_high,
         async_stop=reader.flag("RECORDING_ASYNC_STOP", default=False),
         horizon=reader.seconds("RECORDING_HORIZON_SECONDS", 1.5, least=0.5),
-        margin=reader.seconds("RECORDING_API_MARGIN_SECONDS", 0.06, least=0.0),
-        tolerance=reader.seconds("RECORDING_API_TOLERANCE_SECONDS", 0.04, least=0.001),
+        **reader.lateness(),
         **reader.times(),
     )
     if reader.faults:
@@ -239,6 +238,17 @@ class _Reader:
             "lease": ahead + connect + read + spare,
             "stop_lease": connect + stop_read + spare,
         }
+
+    def lateness(self) -> dict[str, timedelta]:
+        """Read what is added to Agora's second, and the part of it that a call may be late."""
+        margin = self.seconds("RECORDING_API_MARGIN_SECONDS", 0.05, least=0.002)
+        tolerance = self.seconds("RECORDING_API_TOLERANCE_SECONDS", 0.03, least=0.001)
+        if tolerance >= margin:
+            self.faults.append(
+                "RECORDING_API_TOLERANCE_SECONDS: must be less than "
+                f"RECORDING_API_MARGIN_SECONDS, {margin.total_seconds():g}"
+            )
+        return {"margin": margin, "tolerance": tolerance}
 
     def uid_range(self) -> tuple[int, int]:
         low, _, high = self.text("RECORDING_UID_RANGE", UID_RANGE).partition("-")
