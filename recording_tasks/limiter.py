@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from recording_tasks.models import Step
+from recording_tasks.models import AWAITED_LANE, Step
 
 _LEAST_FACTOR = 0.1
 _SAME = 2e-6  # instants lose less than this on their way through the database
@@ -19,6 +19,7 @@ _CALLS_BEFORE_MORE = 150  # a refusal or two for so many calls: a probe of the r
 _CALLS_TO_ALL = 80
 _SECONDS_BEFORE_MORE = 120.0  # where fewer calls than that had to queue
 _FORGOTTEN_SECONDS = 600.0
+_POLLS_AHEAD_SECONDS = 1.0  # until the next sweep: what is claimed stands in a stop's way
 _PROBE_SECONDS = 15.0
 _OVERLOAD_SECONDS = 30.0
 _ALONE_SECONDS = 5.0
@@ -36,11 +37,14 @@ class Pace:
         rate: Requests in any second; 0 knows no limit.
         margin: Seconds added to the second, for lateness and jitter.
         tolerance: Seconds that a call may leave after its slot; later, it needs another one.
+        poll_share: The part of the rate that polls may use: a stop or start that nobody could
+            foresee finds the other part free.
     """
 
     rate: int = 10
     margin: float = 0.05
     tolerance: float = 0.03
+    poll_share: float = 0.5
 
     @property
     def period(self) -> float:
@@ -51,6 +55,11 @@ class Pace:
     def spacing(self) -> float:
         """Seconds of the quota that one call uses on average."""
         return self.period / self.rate if self.rate else 0.0
+
+    @property
+    def poll_spacing(self) -> float:
+        """Seconds between two polls of an app, whatever their sessions."""
+        return self.spacing / self.poll_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,7 @@ class Quota:
         slowed_at: When the last lesson began: a refusal, and those that belong to it.
         factor_before: What the factor was then.
         proven: Calls that queued for a slot since the last refusal.
+        polled_at: The slot of the last poll.
         paused_until: No call before; set by a 429.
         acquire_after: No acquire before; set by a 406, and 0 again once Agora takes one.
         probe_at: When set, the credentials or the account do not work: one call may try then.
@@ -78,6 +88,7 @@ class Quota:
     slowed_at: float = 0.0
     factor_before: float = 1.0
     proven: int = 0
+    polled_at: float = 0.0
     paused_until: float = 0.0
     acquire_after: float = 0.0
     probe_at: float | None = None
@@ -191,11 +202,23 @@ class Wanted:
     Attributes:
         key: Whatever the caller knows it by.
         not_before: Unix seconds.
+        is_awaited: Whether something is decided by its answer; a query that is not is a poll.
     """
 
     key: str
     step: Step
     not_before: float
+    is_awaited: bool = False
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether it only looks after a session that is well."""
+        return self.step is Step.QUERY and not self.is_awaited
+
+    @property
+    def lane(self) -> int:
+        """How urgent it is; a query that is awaited goes before all polls."""
+        return AWAITED_LANE if self.step is Step.QUERY and self.is_awaited else self.step.lane
 
 
 @dataclass(slots=True)
@@ -212,7 +235,8 @@ def allot(
     """Give the quota of the time up to `now + horizon` to the most urgent calls.
 
     The calls of the period after the horizon take part too, without keeping their slots: a
-    query never takes what a stop or start of the next moment will need.
+    query never takes what a stop or start of the next moment will need.  Polls are spread evenly
+    over their share, so that what nobody could foresee finds room as well.
     """
     quota = quota.recovered(now)
     quota = replace(quota, taken=_recent(quota.taken, now, pace, quota.factor))
@@ -222,15 +246,18 @@ def allot(
     factor = quota.factor
     slots: dict[str, float] = {}
     until = now + horizon
-    for call in sorted(wanted, key=lambda call: (call.step.lane, call.not_before)):
+    for call in sorted(wanted, key=lambda call: (call.lane, call.not_before)):
         not_before = max(call.not_before, now, quota.earliest(call.step))
+        if call.is_poll:
+            not_before = max(not_before, quota.polled_at + pace.poll_spacing / factor)
         slot = free_slot(taken, not_before, pace, factor)
-        if slot > until + pace.period:
+        if slot > until + pace.period or (call.is_poll and slot > now + _POLLS_AHEAD_SECONDS):
             continue
         insort(taken, slot)
         if slot <= until:
             slots[call.key] = slot
             quota = quota.given(call.step, slot, not_before, pace)
+            quota = replace(quota, polled_at=slot) if call.is_poll and pace.rate else quota
     return Allotment(quota, slots)
 
 
@@ -243,6 +270,11 @@ def reserve(
     not_before = max(not_before, now, quota.earliest(step))
     slot = free_slot(quota.taken, not_before, pace, quota.factor)
     return slot, quota.given(step, slot, not_before, pace)
+
+
+def poll_every(live: int, pace: Pace, factor: float, least: float) -> float:
+    """Tell how many seconds lie between two polls of one session, when so many run."""
+    return max(least, live * pace.poll_spacing / factor)
 
 
 def free_slot(taken: Sequence[float], not_before: float, pace: Pace, factor: float = 1.0) -> float:
@@ -305,6 +337,6 @@ def _probe(quota: Quota, pace: Pace, wanted: Sequence[Wanted], now: float) -> Al
     due = [call for call in wanted if call.not_before <= now]
     if not due or quota.probe_at is None or quota.probe_at > now:
         return Allotment(quota)
-    first = min(due, key=lambda call: (call.step.lane, call.not_before))
+    first = min(due, key=lambda call: (call.lane, call.not_before))
     slot, quota = reserve(quota, pace, first.step, now, now)
     return Allotment(replace(quota, probe_at=now + _PROBE_SECONDS), {first.key: slot})

@@ -104,6 +104,7 @@ _LANES = {
     Step.QUERY: 4,
     Step.REST: 5,
 }
+AWAITED_LANE = _LANES[Step.UPDATE]  # of a query that something is decided by
 _FINAL_RECORDINGS = frozenset(
     {
         RecordingState.STOPPED,
@@ -324,6 +325,17 @@ class Session:
     start_by: datetime | None = None
     ends_at: datetime | None = None
     recheck_at: datetime | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its next query decides something: if it began, or if it is still there."""
+        is_open_question = self.confirmed_at is None or self.suspected_at is not None
+        return self.step is Step.QUERY and is_open_question
+
+    @property
+    def lane(self) -> int:
+        """How urgent its next step is; the lower, the more."""
+        return AWAITED_LANE if self.is_awaited else self.step.lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,7 +173,12 @@ def _wanted(
         due_at = stop_at
     if step is Step.REST or due_at > until:
         return None
-    return Wanted(key=session.id, step=step, not_before=due_at.timestamp())
+    return Wanted(
+        key=session.id,
+        step=step,
+        not_before=due_at.timestamp(),
+        is_awaited=step is Step.QUERY and session.is_awaited,
+    )
 
 
 def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:

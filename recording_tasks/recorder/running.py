@@ -152,7 +152,8 @@ class Calls:
         if recording.session_count > 1:
             return self._settle_under_locks(taken, call)  # it may end, and others of it run
         now = self._context.store.now()
-        change = settle(recording, taken.session, call, self._context.moment(now))
+        moment = self._context.moment_of(recording.app, now)
+        change = settle(recording, taken.session, call, moment)
         if change.successor is not None:
             return self._settle_under_locks(taken, call)  # its uid has to be a free one
         follows = self._start_at_once(change.session, now) if is_acquire else None
@@ -168,6 +169,7 @@ class Calls:
         """Apply an answer to what stands there now, under the epoch of its call."""
         context, app = self._context, taken.session.app
         now = context.store.now()
+        moment = context.moment_of(app, now)
         with context.store.writing() as writing:
             quota = None
             if call.step is Step.ACQUIRE and context.pace(app).rate:  # locked first, everywhere
@@ -179,7 +181,7 @@ class Calls:
             if session.epoch != taken.session.epoch:
                 self._came_late(writing, recording, session, taken.session, call)
                 return False
-            change = settle(recording, session, call, context.moment(now))
+            change = settle(recording, session, call, moment)
             follows = None
             if quota is not None:
                 follows = self._start_in_turn(writing, change.session, quota, now)

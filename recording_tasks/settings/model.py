@@ -44,6 +44,7 @@ class Settings:
         horizon: How far ahead of its slot a call is claimed.
         margin: Added to Agora's second for lateness and jitter.
         tolerance: How late after its slot a call may leave; less than the margin.
+        query_share: The part of the rate that polls may use.
         lease: For how long a worker owns a call once it began, a stop excepted.
         stop_lease: The same for a stop, which waits for the upload unless `async_stop`.
         token_provider: The dotted path of what makes RTC tokens; empty: the App Certificate does.
@@ -62,6 +63,7 @@ class Settings:
     horizon: timedelta = timedelta(seconds=1.5)
     margin: timedelta = timedelta(seconds=0.05)
     tolerance: timedelta = timedelta(seconds=0.03)
+    query_share: float = 0.5
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     stop_read_timeout: float = 30.0

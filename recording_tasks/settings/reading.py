@@ -79,6 +79,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         uid_high=uid_high,
         async_stop=reader.flag("RECORDING_ASYNC_STOP", default=False),
         horizon=reader.seconds("RECORDING_HORIZON_SECONDS", 1.5, least=0.5),
+        query_share=reader.share("RECORDING_QUERY_SHARE", 0.5),
         **reader.lateness(),
         **reader.times(),
     )
@@ -239,7 +240,7 @@ class _Reader:
             "stop_lease": connect + stop_read + spare,
         }
 
-    def lateness(self) -> dict[str, timedelta]:
+    def lateness(self) -> dict[str, Any]:
         """Read what is added to Agora's second, and the part of it that a call may be late."""
         margin = self.seconds("RECORDING_API_MARGIN_SECONDS", 0.05, least=0.002)
         tolerance = self.seconds("RECORDING_API_TOLERANCE_SECONDS", 0.03, least=0.001)
@@ -271,6 +272,10 @@ class _Reader:
             f"{least:g} or more",
         )
         return timedelta(seconds=value)
+
+    def share(self, name: str, default: float) -> float:
+        allowed = "above 0, and 1 or less"
+        return self._parsed(name, default, float, lambda value: 0 < value <= 1, allowed)
 
     def flag(self, name: str, *, default: bool) -> bool:
         words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

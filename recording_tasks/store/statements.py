@@ -6,7 +6,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from recording_tasks.models import SessionState, Step
+from recording_tasks.models import AWAITED_LANE, SessionState, Step
 from recording_tasks.store.driver import Prepared, prepared
 from recording_tasks.store.schema import apps, recordings, sessions
 
@@ -55,6 +55,16 @@ MARKED_LATEST = (
 _quota = sa.select(apps.c.quota).where(apps.c.name == _app)
 QUOTA_PATIENTLY = _quota.with_for_update()
 QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
+
+_asked_about = sa.and_(
+    sessions.c.app == _app,
+    sessions.c.is_open,
+    sessions.c.lane.in_([AWAITED_LANE, Step.QUERY.lane]),
+)
+LIVE = sa.select(
+    sa.select(sa.func.count()).where(_asked_about).scalar_subquery(),
+    _quota.scalar_subquery(),
+)
 
 UIDS = sa.select(sessions.c.uid).where(
     sessions.c.app == _app, sessions.c.channel == sa.bindparam("channel"), sessions.c.is_open

@@ -224,6 +224,12 @@ class Store:
         with self.database.read() as connection:
             return [rows.recording_from(row) for row in connection.execute(query).mappings()]
 
+    def live(self, app: str) -> tuple[int, dict[str, Any]]:
+        """Count an app's sessions that Agora is asked about, and read its quota, holding none."""
+        with self.database.read() as connection:
+            count, quota = connection.execute(statements.LIVE, {"app": app}).one()
+        return count, dict(quota or {})
+
     def open_counts(self) -> dict[str, int]:
         """Count the recordings in each state that is not final."""
         open_states = [state.value for state in RecordingState if not state.is_final]

@@ -71,10 +71,12 @@ class Traffic:
     Attributes:
         others: When the other client calls, in any order.
         begin: Unix seconds.
+        now: When the next sweep comes.
     """
 
     others: Iterable[float] = ()
     begin: float = 1_795_000_000.0
+    now: float = begin
     pace: Pace = field(default_factory=Pace)
     quota: Quota = field(default_factory=Quota)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -85,7 +87,7 @@ class Traffic:
         self._rng = random.Random(11)
         self._gateway = StrictWindow()
         self._others = deque(sorted(self.others))
-        self._now = self.begin
+        self.now = self.begin
 
     def ask(self, step: Step, count: int, not_before: float) -> None:
         """Put calls of ours into the queue."""
@@ -94,11 +96,11 @@ class Traffic:
             self.waiting[key] = Wanted(key=key, step=step, not_before=not_before)
 
     def go_on(self, seconds: float, *, queue: int = 0) -> None:
-        """Sweep for so long; with a queue, so many queries wait at each sweep."""
+        """Sweep for so long; with a queue, so many updates wait at each sweep."""
         for _ in range(round(seconds)):
             short = queue - len(self.waiting)
             if short > 0:
-                self.ask(Step.QUERY, short, self._now)
+                self.ask(Step.UPDATE, short, self.now)
             self._sweep()
 
     def rate(self, begin: float, end: float) -> float:
@@ -117,13 +119,13 @@ class Traffic:
     def _sweep(self) -> None:
         """Allot slots, and let everything happen that does until the next sweep."""
         wanted = list(self.waiting.values())
-        allotment = allot(self.quota, self.pace, wanted, self._now, HORIZON)
+        allotment = allot(self.quota, self.pace, wanted, self.now, HORIZON)
         self.quota = allotment.quota
         for key, slot in allotment.slots.items():
             arrival = slot + self._rng.uniform(0, self.pace.tolerance + 0.01)
             heappush(self._coming, (arrival, "call", slot, self.waiting.pop(key)))
-        self._now += 1.0
-        while self._coming and self._coming[0][0] < self._now:
+        self.now += 1.0
+        while self._coming and self._coming[0][0] < self.now:
             at, kind, slot, call = heappop(self._coming)
             if kind == "call":
                 self._arrive(at, slot, call)

@@ -98,3 +98,29 @@ def test_alone_nothing_is_refused() -> None:
 
     assert traffic.refused(0, 300) == 0
     assert traffic.rate(10, 290) >= 9.4
+
+
+def last_of_a_herd(traffic: Traffic, *, polls: int) -> float:
+    """Tell how long fifty stops and fifty starts take that nobody could foresee."""
+    for second in range(60):
+        if second == 20:
+            begin = traffic.now + 0.01
+            traffic.ask(Step.STOP, 50, begin)
+            traffic.ask(Step.START, 50, begin)
+        traffic.ask(Step.QUERY, max(0, polls - len(traffic.waiting)), NOON)
+        traffic.go_on(1)
+    herd = [one.at for one in traffic.outcomes if not one.key.startswith("query")]
+    assert len(herd) == 100
+    return max(herd) - begin
+
+
+def test_a_herd_is_served_as_if_there_were_no_polls() -> None:
+    """Three hundred queries wait all the time; a tenth of its time more is theirs."""
+    alone, polled = Traffic(), Traffic()
+
+    undisturbed = last_of_a_herd(alone, polls=0)
+    disturbed = last_of_a_herd(polled, polls=300)
+
+    assert disturbed <= 1.1 * undisturbed
+    assert polled.rate(0, 20) == pytest.approx(5 / polled.pace.period, rel=0.05)
+    assert polled.refused(0, 60) == 0
