@@ -79,6 +79,7 @@ class Quota:
         polled_at: The slot of the last poll.
         paused_until: No call before; set by a 429.
         acquire_after: No acquire before; set by a 406, and 0 again once Agora takes one.
+        left: When sessions ended lately, where only so many may run: Agora lets them go later.
         probe_at: When set, the credentials or the account do not work: one call may try then.
     """
 
@@ -91,13 +92,15 @@ class Quota:
     polled_at: float = 0.0
     paused_until: float = 0.0
     acquire_after: float = 0.0
+    left: tuple[float, ...] = ()
     probe_at: float | None = None
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         """Read what `to_json` wrote; unknown keys of a newer version are left out."""
         known = {key: raw[key] for key in cls.__slots__ if key in raw}
-        return cls(**{**known, "taken": tuple(raw.get("taken", ()))})
+        lists = {key: tuple(raw.get(key, ())) for key in ("taken", "left")}
+        return cls(**known | lists)
 
     def to_json(self) -> dict[str, Any]:
         """Write the row's value."""
@@ -185,6 +188,14 @@ class Quota:
         index = bisect_left(self.taken, slot)
         taken = (*self.taken[:index], slot, *self.taken[index:])
         return replace(quota, taken=taken).proved(int(slot > not_before))
+
+    def with_left(self, now: float, forget: float) -> Quota:
+        """Remember that a session ended now, and forget those that ended so long ago."""
+        return replace(self, left=(*(at for at in self.left if at > now - forget), now))
+
+    def leaving(self, since: float) -> int:
+        """Count the sessions that ended after an instant."""
+        return sum(at > since for at in self.left)
 
     def closed(self, now: float) -> Quota:
         """Learn from a 401: nothing can work until a person acts; one call in a while tries."""

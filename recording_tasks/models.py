@@ -58,6 +58,11 @@ class SessionState(StrEnum):
         return self in _FINAL_SESSIONS
 
     @property
+    def has_resource(self) -> bool:
+        """Whether its start is the next that is sent."""
+        return self is SessionState.ACQUIRED
+
+    @property
     def may_run(self) -> bool:
         """Whether Agora may be recording it at this moment, as far as we know."""
         return self in _RUNNING_SESSIONS

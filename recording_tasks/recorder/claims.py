@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
 from recording_tasks.limiter import Pace, Quota, Wanted, allot
 from recording_tasks.models import Session, SessionState, Step
+from recording_tasks.recorder.room import Room
 from recording_tasks.settings import Settings
 from recording_tasks.store import Upcoming, Writing
 
@@ -88,7 +89,9 @@ def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: S
         if key not in lapsed
         and (call := _wanted(session, now, until, planned, settings)) is not None
     ]
-    allotment = allot(quota, pace, wanted, now.timestamp(), settings.horizon.total_seconds())
+    room = Room(writing=writing, quota=quota, now=now, settings=settings)
+    admitted = room.admit(wanted, sessions)
+    allotment = allot(quota, pace, admitted, now.timestamp(), settings.horizon.total_seconds())
     steps = {call.key: call.step for call in wanted}
     is_probe = {step: quota.is_probe(step) for step in Step}
     claimed = [

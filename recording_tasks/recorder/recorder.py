@@ -49,6 +49,7 @@ from recording_tasks.recorder.claims import (
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.intake import Order, check_end, check_order, check_text
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
+from recording_tasks.recorder.room import Room
 from recording_tasks.recorder.running import Calls
 from recording_tasks.settings import Settings
 from recording_tasks.store import Store, Writing
@@ -127,7 +128,8 @@ class Recorder:
         planned = self._first_session(recording)
         is_due = at_once and planned.due_at <= now + self._settings.horizon
         pace = self._context.pace(order.app)
-        if is_due and pace.rate:
+        is_bounded = bool(pace.rate or self._settings.app(order.app).max_sessions)
+        if is_due and is_bounded:
             return self._accepted_with_slot(recording, planned, entry)
         session = planned
         if is_due:
@@ -360,11 +362,15 @@ class Recorder:
         until = now + self._settings.horizon
         if due_at > until:
             return session
-        pace = self._context.pace(session.app)
-        if not pace.rate:
+        pace, app = self._context.pace(session.app), session.app
+        is_acquire = step is Step.ACQUIRE
+        if not pace.rate and not (is_acquire and self._settings.app(app).max_sessions):
             return claimed_session(session, step, max(due_at, now), pace)
-        quota = Quota.from_json(writing.lock_quota(session.app) or {})
+        quota = Quota.from_json(writing.lock_quota(app) or {})
         if quota.probe_at is not None:
+            return session
+        room = Room(writing=writing, quota=quota, now=now, settings=self._settings)
+        if is_acquire and not room.is_left(app):
             return session
         slot, quota = reserve(quota, pace, step, due_at.timestamp(), now.timestamp())
         if instant(slot) > until:

@@ -147,8 +147,8 @@ class Calls:
         """Apply an answer: at once if nobody changed anything during the call, else under locks."""
         is_acquire = call.step is Step.ACQUIRE
         recording = taken.recording
-        if is_acquire and self._context.pace(taken.session.app).rate:
-            return self._settle_under_locks(taken, call)  # the start's slot takes the app's row
+        if self._needs_quota(recording.app, call.step):
+            return self._settle_under_locks(taken, call)
         if recording.session_count > 1:
             return self._settle_under_locks(taken, call)  # it may end, and others of it run
         now = self._context.store.now()
@@ -172,7 +172,7 @@ class Calls:
         moment = context.moment_of(app, now)
         with context.store.writing() as writing:
             quota = None
-            if call.step is Step.ACQUIRE and context.pace(app).rate:  # locked first, everywhere
+            if self._needs_quota(app, call.step):  # locked first, everywhere
                 quota = Quota.from_json(writing.lock_quota(app) or {})
             held = writing.lock_with_session(taken.session.id)
             if held is None:
@@ -183,7 +183,9 @@ class Calls:
                 return False
             change = settle(recording, session, call, moment)
             follows = None
-            if quota is not None:
+            if quota is not None and call.step is Step.STOP:
+                self._note_left(writing, session, change.session, quota, now)
+            elif quota is not None:
                 follows = self._start_in_turn(writing, change.session, quota, now)
             elif call.step is Step.ACQUIRE:
                 follows = self._start_at_once(change.session, now)
@@ -193,6 +195,21 @@ class Calls:
         _tell(recording, change)
         self._heed(taken.session, call, change.signal)
         return follows is not None
+
+    def _needs_quota(self, app: str, step: Step) -> bool:
+        """Tell whether the answer of a step takes the app's row, for a slot or for its room."""
+        if step is Step.STOP:
+            return bool(self._context.settings.app(app).max_sessions)
+        return step is Step.ACQUIRE and bool(self._context.pace(app).rate)
+
+    def _note_left(
+        self, writing: Writing, before: Session, after: Session, quota: Quota, now: datetime
+    ) -> None:
+        """Remember a session's end: Agora counts it for some seconds longer."""
+        if before.state.is_final or not after.state.is_final:
+            return
+        clock, keep = now.timestamp(), self._context.settings.rules.leaving.total_seconds()
+        writing.save_quota(after.app, quota.with_left(clock, keep).to_json())
 
     def _came_late(
         self, writing: Writing, recording: Recording, session: Session, taken: Session, call: Call

@@ -21,6 +21,7 @@ class AppProfile:
 
     Attributes:
         rate: Requests in any second that Agora grants it; 0 knows no limit.
+        max_sessions: How many of its sessions may run at once; 0 knows no limit.
         certificate: The App Certificate, where the project has one enabled.
     """
 
@@ -29,6 +30,7 @@ class AppProfile:
     customer_id: str
     customer_secret: SecretStr
     rate: int = 10
+    max_sessions: int = 0
     certificate: SecretStr | None = None
 
 

@@ -44,6 +44,7 @@ RULE_VARIABLES = {
     "RECORDING_IDLE_SECONDS": "idle_time",
     "RECORDING_ROLL_OVER_SECONDS": "roll_over",
     "RECORDING_RECHECK_SECONDS": "recheck_after",
+    "RECORDING_LEAVING_SECONDS": "leaving",
 }
 _DATABASE = re.compile(r"(sqlite(\+pysqlite)?:///?|postgres(ql(\+psycopg)?)?://)", re.IGNORECASE)
 _STORAGE = re.compile(r"RECORDING_STORAGE__([A-Z0-9_]+?)__([A-Z_]+)")
@@ -51,7 +52,7 @@ _APP = re.compile(r"AGORA_APP__([A-Z0-9_]+?)__([A-Z_]+)")
 _SECRET = re.compile(r"RECORDING_SECRET__([A-Z0-9_]+)")
 _APP_KEYS = ("APP_ID", "CUSTOMER_ID", "CUSTOMER_SECRET")
 _CERTIFICATE = "CERTIFICATE"
-_OTHER_APP_KEYS = (_CERTIFICATE, "API_RATE")
+_OTHER_APP_KEYS = (_CERTIFICATE, "API_RATE", "MAX_SESSIONS")
 _PLAIN = {key: f"AGORA_{key}" for key in _APP_KEYS} | {_CERTIFICATE: "AGORA_APP_CERTIFICATE"}
 _HEX = re.compile(r"[0-9a-fA-F]{32}")
 _NOT_HEX = "not 32 hexadecimal characters"
@@ -127,7 +128,8 @@ class _Reader:
             missing = {key: (_PLAIN[key], "") for key in _APP_KEYS}
             found["default"] = missing | found.get("default", {}) | plain
         rate = self.whole("RECORDING_API_RATE", 10, least=0)
-        apps = {name: self._app(name, keys, rate) for name, keys in found.items()}
+        most = self.whole("RECORDING_MAX_SESSIONS", 0, least=0)
+        apps = {name: self._app(name, keys, rate, most) for name, keys in found.items()}
         owners: dict[str, str] = {}
         for name, app in apps.items():
             if app.app_id and app.app_id in owners:
@@ -138,7 +140,7 @@ class _Reader:
             owners[app.app_id] = name
         return apps
 
-    def _app(self, name: str, keys: dict[str, tuple[str, str]], rate: int) -> AppProfile:
+    def _app(self, name: str, keys: dict[str, tuple[str, str]], rate: int, most: int) -> AppProfile:
         for key in _APP_KEYS:
             if not keys.get(key, ("", ""))[1]:
                 self.faults.append(f"{_variable(keys, key, name)}: not set")
@@ -153,12 +155,15 @@ class _Reader:
             self._unknown(keys[key][0], key, known)
         if "API_RATE" in keys:
             rate = self.whole(keys["API_RATE"][0], rate, least=0)
+        if "MAX_SESSIONS" in keys:
+            most = self.whole(keys["MAX_SESSIONS"][0], most, least=0)
         return AppProfile(
             name=name,
             app_id=app_id,
             customer_id=keys.get("CUSTOMER_ID", ("", ""))[1],
             customer_secret=SecretStr(keys.get("CUSTOMER_SECRET", ("", ""))[1]),
             rate=rate,
+            max_sessions=most,
             certificate=SecretStr(certificate) if certificate else None,
         )
 

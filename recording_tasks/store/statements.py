@@ -66,6 +66,28 @@ LIVE = sa.select(
     _quota.scalar_subquery(),
 )
 
+_may_run = [state.value for state in SessionState if state.may_run or state.has_resource]
+_soon = sa.bindparam("soon", type_=sessions.c.due_at.type)
+_is_acquired = sa.and_(sessions.c.claimed.is_not(None), sessions.c.lease_until > _now)
+_begins = sa.and_(sessions.c.app == _app, sessions.c.is_open, sessions.c.lane == Step.ACQUIRE.lane)
+# Each count reads what runs, or what is soon to begin, by the index of the lanes.
+CROWD = sa.select(
+    sa.select(sa.func.count())
+    .where(
+        sessions.c.app == _app,
+        sessions.c.is_open,
+        sessions.c.lane.in_([lane for lane in _LANES if lane != Step.ACQUIRE.lane]),
+        sessions.c.state.in_(_may_run),
+    )
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .where(_begins, sessions.c.due_at <= _soon, _is_acquired)
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .where(_begins, sessions.c.due_at <= _now, _is_free)
+    .scalar_subquery(),
+)
+
 UIDS = sa.select(sessions.c.uid).where(
     sessions.c.app == _app, sessions.c.channel == sa.bindparam("channel"), sessions.c.is_open
 )

@@ -36,6 +36,19 @@ class Upcoming:
     step: Step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """How many sessions of an app there are.
+
+    Attributes:
+        running: Those that may run, and those that are on their way to it.
+        waiting: Those that should be on their way and are not.
+    """
+
+    running: int
+    waiting: int
+
+
 class Store:
     """The timetable and the truth.
 
@@ -279,6 +292,12 @@ class Writing:
     def save_quota(self, app: str, quota: Mapping[str, Any]) -> None:
         """Write the quota of an app whose row we hold."""
         self._pending.append(Write(table=apps, key=app, values={"quota": dict(quota)}))
+
+    def crowd(self, app: str, now: datetime, soon: datetime) -> Crowd:
+        """Count the sessions of an app whose row we hold; acquires are made for up to `soon`."""
+        of_app = {"app": app, "now": now, "soon": soon}
+        running, acquired, waiting = self._connection.execute(statements.CROWD, of_app).one()
+        return Crowd(running=running + acquired, waiting=waiting)
 
     # -- recordings ----------------------------------------------------------------------
 
