@@ -27,6 +27,7 @@ SENTENCES = {
     "session.planned": "another session was planned, with uid {uid}",
     "session.acquired": "Agora gave the resource for a start (acquire)",
     "session.acquire_refused": "Agora gave no resource (acquire); it is asked again",
+    "session.waiting": "it has to wait, with its resource not yet asked for",
     "session.resource_dropped": "the resource was of no use; another one is acquired",
     "session.start_unanswered": "start got no clear answer; it is repeated with the same resource",
     "session.started": "Agora took the start, and named the session {sid}",
