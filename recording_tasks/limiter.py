@@ -39,12 +39,14 @@ class Pace:
         tolerance: Seconds that a call may leave after its slot; later, it needs another one.
         poll_share: The part of the rate that polls may use: a stop or start that nobody could
             foresee finds the other part free.
+        outer: The pace of the account that the App ID belongs to, where that is bounded too.
     """
 
     rate: int = 10
     margin: float = 0.05
     tolerance: float = 0.03
     poll_share: float = 0.5
+    outer: Pace | None = None
 
     @property
     def period(self) -> float:
@@ -81,6 +83,8 @@ class Quota:
         acquire_after: No acquire before; set by a 406, and 0 again once Agora takes one.
         left: When sessions ended lately, where only so many may run: Agora lets them go later.
         probe_at: When set, the credentials or the account do not work: one call may try then.
+        outer: What is taken of the account's quota, kept in a row of its own: a slot is free
+            where both let it.
     """
 
     taken: tuple[float, ...] = ()
@@ -94,24 +98,36 @@ class Quota:
     acquire_after: float = 0.0
     left: tuple[float, ...] = ()
     probe_at: float | None = None
+    outer: Quota | None = None
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         """Read what `to_json` wrote; unknown keys of a newer version are left out."""
-        known = {key: raw[key] for key in cls.__slots__ if key in raw}
+        known = {key: raw[key] for key in cls.__slots__ if key in raw and key != "outer"}
         lists = {key: tuple(raw.get(key, ())) for key in ("taken", "left")}
         return cls(**known | lists)
 
     def to_json(self) -> dict[str, Any]:
         """Write the row's value."""
-        return {key: getattr(self, key) for key in self.__slots__}
+        return {key: getattr(self, key) for key in self.__slots__ if key != "outer"}
 
     def without(self, slot: float) -> Quota:
         """Give back a slot that was not used."""
+        quota = self
+        if self.outer is not None:
+            quota = replace(self, outer=self.outer.without(slot))
         index = bisect_left(self.taken, slot - _SAME)
         if index == len(self.taken) or self.taken[index] > slot + _SAME:
-            return self
-        return replace(self, taken=self.taken[:index] + self.taken[index + 1 :])
+            return quota
+        return replace(quota, taken=self.taken[:index] + self.taken[index + 1 :])
+
+    def prepared(self, now: float, pace: Pace) -> Quota:
+        """Let time pass, and leave out what no call can meet any more."""
+        quota = self.recovered(now)
+        quota = replace(quota, taken=_recent(quota.taken, now, pace, quota.factor))
+        if quota.outer is None or pace.outer is None:
+            return replace(quota, outer=None)
+        return replace(quota, outer=quota.outer.prepared(now, pace.outer))
 
     def recovered(self, now: float) -> Quota:
         """Let time pass: what was learned is tried again after a while, and forgotten later."""
@@ -147,6 +163,8 @@ class Quota:
         """
         now = max(now, self.slowed_at)
         known = self.recovered(now)
+        if self.outer is not None and pace.outer is not None:  # which of the two, nobody says
+            known = replace(known, outer=self.outer.slowed(now, pace.outer, slot))
         is_new = now - self.slowed_at >= _LESSON_SECONDS
         before = known.factor if is_new else self.factor_before
         sent = bisect_left(self.taken, slot - _SAME) - bisect_left(self.taken, slot - pace.period)
@@ -176,7 +194,27 @@ class Quota:
 
     def earliest(self, step: Step) -> float:
         """Tell before when no call of this step may leave."""
-        return max(self.paused_until, self.acquire_after if step is Step.ACQUIRE else 0.0)
+        outer = 0.0 if self.outer is None else self.outer.paused_until
+        return max(outer, self.paused_until, self.acquire_after if step is Step.ACQUIRE else 0.0)
+
+    def spacing(self, pace: Pace) -> float:
+        """Tell how many seconds of the quota one call uses by what is known now."""
+        own = pace.spacing / self.factor
+        if self.outer is None or pace.outer is None:
+            return own
+        return max(own, self.outer.spacing(pace.outer))
+
+    def next_poll(self, pace: Pace) -> float:
+        """Tell before when no poll may leave."""
+        own = self.polled_at + pace.poll_spacing / self.factor
+        if self.outer is None or pace.outer is None:
+            return own
+        return max(own, self.outer.next_poll(pace.outer))
+
+    def polled(self, slot: float) -> Quota:
+        """Remember the slot of a poll."""
+        outer = None if self.outer is None else self.outer.polled(slot)
+        return replace(self, polled_at=slot, outer=outer)
 
     def given(self, step: Step, slot: float, not_before: float, pace: Pace) -> Quota:
         """Take a slot for one call; after a 406, one acquire at a time tries."""
@@ -185,6 +223,9 @@ class Quota:
             quota = replace(self, acquire_after=slot + _ALONE_SECONDS)
         if not pace.rate:
             return quota
+        if self.outer is not None and pace.outer is not None:
+            outer = self.outer.given(step, slot, not_before, pace.outer)
+            quota = replace(quota, outer=outer)
         index = bisect_left(self.taken, slot)
         taken = (*self.taken[:index], slot, *self.taken[index:])
         return replace(quota, taken=taken).proved(int(slot > not_before))
@@ -249,26 +290,25 @@ def allot(
     query never takes what a stop or start of the next moment will need.  Polls are spread evenly
     over their share, so that what nobody could foresee finds room as well.
     """
-    quota = quota.recovered(now)
-    quota = replace(quota, taken=_recent(quota.taken, now, pace, quota.factor))
+    quota = quota.prepared(now, pace)
     if quota.probe_at is not None:
         return _probe(quota, pace, wanted, now)
-    taken = list(quota.taken)
-    factor = quota.factor
+    bounds = _bounds(quota, pace)
     slots: dict[str, float] = {}
     until = now + horizon
     for call in sorted(wanted, key=lambda call: (call.lane, call.not_before)):
         not_before = max(call.not_before, now, quota.earliest(call.step))
         if call.is_poll:
-            not_before = max(not_before, quota.polled_at + pace.poll_spacing / factor)
-        slot = free_slot(taken, not_before, pace, factor)
+            not_before = max(not_before, quota.next_poll(pace))
+        slot = _free_in_all(bounds, not_before)
         if slot > until + pace.period or (call.is_poll and slot > now + _POLLS_AHEAD_SECONDS):
             continue
-        insort(taken, slot)
+        for bound in bounds:
+            insort(bound.taken, slot)
         if slot <= until:
             slots[call.key] = slot
             quota = quota.given(call.step, slot, not_before, pace)
-            quota = replace(quota, polled_at=slot) if call.is_poll and pace.rate else quota
+            quota = quota.polled(slot) if call.is_poll and pace.rate else quota
     return Allotment(quota, slots)
 
 
@@ -276,16 +316,43 @@ def reserve(
     quota: Quota, pace: Pace, step: Step, not_before: float, now: float
 ) -> tuple[float, Quota]:
     """Take the first free slot for one call."""
-    quota = quota.recovered(now)
-    quota = replace(quota, taken=_recent(quota.taken, now, pace, quota.factor))
+    quota = quota.prepared(now, pace)
     not_before = max(not_before, now, quota.earliest(step))
-    slot = free_slot(quota.taken, not_before, pace, quota.factor)
+    slot = _free_in_all(_bounds(quota, pace), not_before)
     return slot, quota.given(step, slot, not_before, pace)
 
 
 def poll_every(live: int, pace: Pace, factor: float, least: float) -> float:
     """Tell how many seconds lie between two polls of one session, when so many run."""
     return max(least, live * pace.poll_spacing / factor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bound:
+    """One quota that a slot must be free in."""
+
+    taken: list[float]
+    pace: Pace
+    factor: float
+
+
+def _bounds(quota: Quota, pace: Pace) -> list[_Bound]:
+    """Tell in which quotas a slot must be free: the app's, and its account's where it has one."""
+    own = _Bound(taken=list(quota.taken), pace=pace, factor=quota.factor)
+    if quota.outer is None or pace.outer is None:
+        return [own]
+    return [own, *_bounds(quota.outer, pace.outer)]
+
+
+def _free_in_all(bounds: Sequence[_Bound], not_before: float) -> float:
+    """Find the first instant that all of these quotas let."""
+    while True:
+        slot = not_before
+        for bound in bounds:
+            slot = free_slot(bound.taken, slot, bound.pace, bound.factor)
+        if slot == not_before or len(bounds) == 1:
+            return slot
+        not_before = slot
 
 
 def free_slot(taken: Sequence[float], not_before: float, pace: Pace, factor: float = 1.0) -> float:

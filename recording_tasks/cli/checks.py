@@ -23,9 +23,10 @@ from recording_tasks.errors import (
     ServiceError,
     StoreUnavailableError,
 )
-from recording_tasks.limiter import Quota, reserve
+from recording_tasks.limiter import reserve
 from recording_tasks.models import Mode, RecordingState, Step
 from recording_tasks.monitoring import scrubbed
+from recording_tasks.recorder.ledger import held, keep
 from recording_tasks.recorder.load import load_of, pace_of
 from recording_tasks.recorder.readiness import provider_faults
 from recording_tasks.settings import AppProfile, Settings, read_settings
@@ -199,9 +200,9 @@ def _permit(settings: Settings, app: AppProfile, store: Store | None) -> Callabl
         pace = pace_of(settings, app.name)
         now = store.now().timestamp()
         with store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(app.name) or {})
+            quota = held(writing, settings, app.name)
             slot, quota = reserve(quota, pace, Step.QUERY, now, now)
-            writing.save_quota(app.name, quota.to_json())
+            keep(writing, settings, app.name, quota)
         time.sleep(max(0.0, slot - now))
 
     return permit

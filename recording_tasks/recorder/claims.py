@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
 from recording_tasks.limiter import Pace, Quota, Wanted, allot
 from recording_tasks.models import Session, SessionState, Step
+from recording_tasks.recorder.ledger import hold, keep
 from recording_tasks.recorder.room import Room
 from recording_tasks.settings import Settings
 from recording_tasks.store import Upcoming, Writing
@@ -71,14 +72,13 @@ def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: S
 
     Nothing is claimed while somebody else does the same for this app.
     """
-    raw = writing.lock_quota(app, patiently=False)
-    if raw is None:
+    quota = hold(writing, settings, app, patiently=False)
+    if quota is None:
         return Claims()
-    quota = Quota.from_json(raw)
     until = now + settings.horizon + timedelta(seconds=pace.period)
     sessions = {session.id: session for session in writing.due(app, now, until, MOST_OF_A_LANE)}
     ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
-    planned = _planned_acquires(ahead, pace, quota.factor, until, settings)
+    planned = _planned_acquires(ahead, pace, quota, until, settings)
     late = [session_id for session_id in planned if session_id not in sessions]
     if late:
         sessions |= {session.id: session for session in writing.sessions_by_id(late, now)}
@@ -102,7 +102,7 @@ def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: S
     ]
     writing.claim([(sessions[session.id], session) for session in claimed])
     if claimed or allotment.quota != quota:
-        writing.save_quota(app, allotment.quota.to_json())
+        keep(writing, settings, app, allotment.quota)
     return Claims(
         dispatches=tuple(dispatch_of(session) for session in claimed), lapsed=tuple(lapsed)
     )
@@ -196,13 +196,13 @@ def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
 
 
 def _planned_acquires(
-    ahead: Sequence[Upcoming], pace: Pace, factor: float, until: datetime, settings: Settings
+    ahead: Sequence[Upcoming], pace: Pace, quota: Quota, until: datetime, settings: Settings
 ) -> dict[str, datetime]:
     """Find the acquires that a herd ahead forces us to do early."""
     if not ahead or not pace.rate:
         return {}
     starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
-    spacing = timedelta(seconds=pace.spacing / factor)
+    spacing = timedelta(seconds=quota.spacing(pace))
     period = timedelta(seconds=pace.period)
     instants = acquire_instants(starts, spacing, period, settings.rules)
     acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -68,6 +68,10 @@ class Context:
         load = load_of(self.store, self.settings, app)
         self._loads[app] = now, load
         return load
+
+    def shuffled(self, apps: Sequence[str]) -> list[str]:
+        """Take apps in any order, so that none is the first at its account's quota every time."""
+        return self._rng.sample(apps, len(apps))
 
     def free_uid(self, known: Store | Writing, app: str, channel: str) -> str:
         """Choose a recorder uid that no open session of the channel uses."""

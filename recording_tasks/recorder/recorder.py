@@ -29,7 +29,7 @@ from recording_tasks.lifecycle import (
     relieved,
     update_asked,
 )
-from recording_tasks.limiter import Quota, reserve
+from recording_tasks.limiter import reserve
 from recording_tasks.models import (
     Entry,
     Mode,
@@ -48,6 +48,7 @@ from recording_tasks.recorder.claims import (
 )
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.intake import Order, check_end, check_order, check_text
+from recording_tasks.recorder.ledger import held, keep
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
 from recording_tasks.recorder.room import Room
 from recording_tasks.recorder.running import Calls
@@ -160,7 +161,7 @@ class Recorder:
         app = self.find(recording_id).app
         with self._store.writing() as writing:
             if at_once and self._context.pace(app).rate:
-                writing.lock_quota(app)  # before the recording's own row: the order everywhere
+                held(writing, self._settings, app)  # before the recording's own row, as everywhere
             recording, latest = self._latest(writing, recording_id)
             change = called_off(recording, latest, "recording.stop_asked", self._moment(now))
             session = change.session
@@ -261,7 +262,8 @@ class Recorder:
         """Claim what is due, of every app; safe to run anywhere, any number of times."""
         now = self._store.now()
         dispatches: list[Dispatch] = []
-        for app in self._store.apps_with_work(now + self._settings.rules.resource_use):
+        apps = self._store.apps_with_work(now + self._settings.rules.resource_use)
+        for app in self._context.shuffled(apps):
             dispatches += self._sweep_app(app)
         return dispatches
 
@@ -352,7 +354,7 @@ class Recorder:
         """Make sure that the sweep knows an app, once for each process."""
         if app not in self._introduced:
             with self._store.writing() as writing:
-                writing.lock_quota(app)
+                held(writing, self._settings, app)
             self._introduced.add(app)
 
     def _claim_at_once(
@@ -366,7 +368,7 @@ class Recorder:
         is_acquire = step is Step.ACQUIRE
         if not pace.rate and not (is_acquire and self._settings.app(app).max_sessions):
             return claimed_session(session, step, max(due_at, now), pace)
-        quota = Quota.from_json(writing.lock_quota(app) or {})
+        quota = held(writing, self._settings, app)
         if quota.probe_at is not None:
             return session
         room = Room(writing=writing, quota=quota, now=now, settings=self._settings)
@@ -375,7 +377,7 @@ class Recorder:
         slot, quota = reserve(quota, pace, step, due_at.timestamp(), now.timestamp())
         if instant(slot) > until:
             return session
-        writing.save_quota(session.app, quota.to_json())
+        keep(writing, self._settings, app, quota)
         is_probe = quota.is_probe(step)
         return claimed_session(session, step, instant(slot), pace, is_probe=is_probe)
 

@@ -26,6 +26,8 @@ from recording_tasks.models import Recording, Session, SessionState, Started, St
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
 from recording_tasks.recorder.context import Context
+from recording_tasks.recorder.ledger import held as held_quota
+from recording_tasks.recorder.ledger import keep
 from recording_tasks.store import Seen, Writing
 
 log = logging.getLogger(__name__)
@@ -173,7 +175,7 @@ class Calls:
         with context.store.writing() as writing:
             quota = None
             if self._needs_quota(app, call.step):  # locked first, everywhere
-                quota = Quota.from_json(writing.lock_quota(app) or {})
+                quota = held_quota(writing, context.settings, app)
             held = writing.lock_with_session(taken.session.id)
             if held is None:
                 return False
@@ -208,8 +210,8 @@ class Calls:
         """Remember a session's end: Agora counts it for some seconds longer."""
         if before.state.is_final or not after.state.is_final:
             return
-        clock, keep = now.timestamp(), self._context.settings.rules.leaving.total_seconds()
-        writing.save_quota(after.app, quota.with_left(clock, keep).to_json())
+        clock, forget = now.timestamp(), self._context.settings.rules.leaving.total_seconds()
+        keep(writing, self._context.settings, after.app, quota.with_left(clock, forget))
 
     def _came_late(
         self, writing: Writing, recording: Recording, session: Session, taken: Session, call: Call
@@ -240,7 +242,7 @@ class Calls:
         slot, quota = reserve(quota, pace, Step.START, due, clock)
         if instant(slot) > max(session.due_at, now) + _QUEUE:
             return None
-        writing.save_quota(session.app, quota.to_json())
+        keep(writing, self._context.settings, session.app, quota)
         return claimed_session(session, Step.START, instant(slot), pace)
 
     def _heed(self, session: Session, call: Call, signal: Signal | None) -> None:
@@ -248,7 +250,7 @@ class Calls:
         if signal is None or (signal is Signal.FINE and not session.is_probe):
             return
         with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
+            quota = held_quota(writing, self._context.settings, session.app)
             now = self._context.store.now().timestamp()
             match signal:
                 case Signal.FINE:
@@ -261,7 +263,7 @@ class Calls:
                     quota = quota.overloaded(now)
                 case Signal.CLOSED:
                     quota = quota.closed(now)
-            writing.save_quota(session.app, quota.to_json())
+            keep(writing, self._context.settings, session.app, quota)
         log.warning("app.signalled app=%s signal=%s", session.app, signal.value)
 
 
@@ -308,7 +310,7 @@ class _Permits:
         now = self._context.store.now()
         clock = now.timestamp()
         with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
+            quota = held_quota(writing, self._context.settings, session.app)
             if unused is not None:
                 quota = quota.without(unused.timestamp())
             slot, quota = reserve(quota, pace, self._step, clock, clock)
@@ -318,7 +320,7 @@ class _Permits:
             elif writing.renew(
                 session.id, session.epoch, slot_at + self._context.lease(self._step)
             ):
-                writing.save_quota(session.app, quota.to_json())
+                keep(writing, self._context.settings, session.app, quota)
                 return slot_at
         raise _LostError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +41,8 @@ class Settings:
 
     Attributes:
         apps: By profile name; empty where only the store is used.
+        account_rate: Requests in any second that all apps of one customer ID may make together;
+            0 knows no such limit.
         storages: By profile name.
         secrets: What `{"$secret": name}` in a request stands for, by lower-case name.
         async_stop: Whether stop answers before the files are uploaded.
@@ -57,6 +60,7 @@ class Settings:
 
     base_urls: tuple[str, ...]
     apps: Mapping[str, AppProfile] = field(default_factory=dict)
+    account_rate: int = 0
     storages: Mapping[str, StorageConfig] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
     database_url: str = field(default="sqlite:///recordings.db", repr=False)
@@ -76,6 +80,13 @@ class Settings:
     token_timeout: float = 5.0
     uid_low: int = 4_000_000_000
     uid_high: int = 4_294_967_295
+
+    def account_row(self, app: str) -> str | None:
+        """Name what the calls of an app's account are counted under; None where nothing is."""
+        if not self.account_rate:
+            return None
+        customer = self.app(app).customer_id.encode()
+        return f"account-{hashlib.sha256(customer).hexdigest()[:16]}"
 
     def app(self, name: str) -> AppProfile:
         """Find an app profile.

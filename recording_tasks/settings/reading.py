@@ -70,6 +70,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         base_urls=reader.base_urls(),
         apps=reader.apps(),
+        account_rate=reader.whole("RECORDING_ACCOUNT_RATE", 0, least=0),
         storages=reader.storages(),
         secrets=reader.secrets(),
         database_url=reader.database_url(),

@@ -258,7 +258,8 @@ class Store:
 class Writing:
     """The writing verbs, inside one open transaction.
 
-    Locks are taken in one order everywhere: the app's row, then a recording, then its sessions.
+    Locks are taken in one order everywhere: the account's row, the app's, then a recording, then
+    its sessions.
     Rows are written together at the end, in one statement where the database can do that; what
     is read meanwhile does not show them.
     """
