@@ -26,6 +26,8 @@ from recording_tasks.models import Recording, Session, SessionState, Started, St
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
 from recording_tasks.recorder.context import Context
+from recording_tasks.recorder.ledger import held as held_quota
+from recording_tasks.recorder.ledger import keep
 from recording_tasks.store import Seen, Writing
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Calls:
             Whether the step that follows at once was claimed with it.
         """
         try:
-            answer = self._answer(taken, step)
+            answer, left_at = self._answer(taken, step)
         except _LostError:
             log.info("call.lost session=%s step=%s", taken.session.id, step.value)
             return False
@@ -86,6 +88,7 @@ class Calls:
             step=step,
             answer=answer,
             version=_version(taken.recording, step),
+            left_at=left_at,
             token_lifetime=self._token_lifetime(taken, step),
         )
         return self._persist(taken, call)
@@ -103,14 +106,20 @@ class Calls:
         store = self._context.store
         return store.take(session_id, epoch, step, latest_slot=now + _EARLY, **values)
 
-    def _answer(self, taken: Seen, step: Step) -> Answer:
-        """Wait for the slot and make the call, unless its resource is of no use any more."""
+    def _answer(self, taken: Seen, step: Step) -> tuple[Answer, datetime | None]:
+        """Wait for the slot and make the call, unless its resource is of no use any more.
+
+        Returns:
+            The answer, and the slot that the call left at.
+        """
         session = taken.session
         now = self._context.store.now()
         if step is Step.START and not is_fresh(session, now, self._context.settings.rules):
-            return Refused(remedy=Remedy.NEW_RESOURCE, reason="start: its resource grew too old")
+            reason = "start: its resource grew too old"
+            return Refused(remedy=Remedy.NEW_RESOURCE, reason=reason), None
         permits = _Permits(self._context, session, step)
-        return self._caller.call(taken.recording, session, step, permits.next)
+        answer = self._caller.call(taken.recording, session, step, permits.next)
+        return answer, permits.used
 
     def _token_lifetime(self, taken: Seen, step: Step) -> timedelta | None:
         """Tell how long the token of a start is valid, so that the session is relieved in time."""
@@ -140,12 +149,13 @@ class Calls:
         """Apply an answer: at once if nobody changed anything during the call, else under locks."""
         is_acquire = call.step is Step.ACQUIRE
         recording = taken.recording
-        if is_acquire and self._context.pace(taken.session.app).rate:
-            return self._settle_under_locks(taken, call)  # the start's slot takes the app's row
+        if self._needs_quota(recording.app, call.step):
+            return self._settle_under_locks(taken, call)
         if recording.session_count > 1:
             return self._settle_under_locks(taken, call)  # it may end, and others of it run
         now = self._context.store.now()
-        change = settle(recording, taken.session, call, self._context.moment(now))
+        moment = self._context.moment_of(recording.app, now)
+        change = settle(recording, taken.session, call, moment)
         if change.successor is not None:
             return self._settle_under_locks(taken, call)  # its uid has to be a free one
         follows = self._start_at_once(change.session, now) if is_acquire else None
@@ -154,17 +164,18 @@ class Calls:
         if not store.save_unless_changed(taken, change.recording, session, change.entries):
             return self._settle_under_locks(taken, call)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
+        self._heed(taken.session, call, change.signal)
         return follows is not None
 
     def _settle_under_locks(self, taken: Seen, call: Call) -> bool:
         """Apply an answer to what stands there now, under the epoch of its call."""
         context, app = self._context, taken.session.app
         now = context.store.now()
+        moment = context.moment_of(app, now)
         with context.store.writing() as writing:
             quota = None
-            if call.step is Step.ACQUIRE and context.pace(app).rate:  # locked first, everywhere
-                quota = Quota.from_json(writing.lock_quota(app) or {})
+            if self._needs_quota(app, call.step):  # locked first, everywhere
+                quota = held_quota(writing, context.settings, app)
             held = writing.lock_with_session(taken.session.id)
             if held is None:
                 return False
@@ -172,9 +183,11 @@ class Calls:
             if session.epoch != taken.session.epoch:
                 self._came_late(writing, recording, session, taken.session, call)
                 return False
-            change = settle(recording, session, call, context.moment(now))
+            change = settle(recording, session, call, moment)
             follows = None
-            if quota is not None:
+            if quota is not None and call.step is Step.STOP:
+                self._note_left(writing, session, change.session, quota, now)
+            elif quota is not None:
                 follows = self._start_in_turn(writing, change.session, quota, now)
             elif call.step is Step.ACQUIRE:
                 follows = self._start_at_once(change.session, now)
@@ -182,8 +195,23 @@ class Calls:
                 change = replace(change, session=follows)
             context.save(writing, recording, session, change)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
+        self._heed(taken.session, call, change.signal)
         return follows is not None
+
+    def _needs_quota(self, app: str, step: Step) -> bool:
+        """Tell whether the answer of a step takes the app's row, for a slot or for its room."""
+        if step is Step.STOP:
+            return bool(self._context.settings.app(app).max_sessions)
+        return step is Step.ACQUIRE and bool(self._context.pace(app).rate)
+
+    def _note_left(
+        self, writing: Writing, before: Session, after: Session, quota: Quota, now: datetime
+    ) -> None:
+        """Remember a session's end: Agora counts it for some seconds longer."""
+        if before.state.is_final or not after.state.is_final:
+            return
+        clock, forget = now.timestamp(), self._context.settings.rules.leaving.total_seconds()
+        keep(writing, self._context.settings, after.app, quota.with_left(clock, forget))
 
     def _came_late(
         self, writing: Writing, recording: Recording, session: Session, taken: Session, call: Call
@@ -214,26 +242,28 @@ class Calls:
         slot, quota = reserve(quota, pace, Step.START, due, clock)
         if instant(slot) > max(session.due_at, now) + _QUEUE:
             return None
-        writing.save_quota(session.app, quota.to_json())
+        keep(writing, self._context.settings, session.app, quota)
         return claimed_session(session, Step.START, instant(slot), pace)
 
-    def _heed(self, session: Session, signal: Signal | None) -> None:
+    def _heed(self, session: Session, call: Call, signal: Signal | None) -> None:
         """Let every worker know what one answer told about all calls of the app."""
         if signal is None or (signal is Signal.FINE and not session.is_probe):
             return
         with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
+            quota = held_quota(writing, self._context.settings, session.app)
             now = self._context.store.now().timestamp()
             match signal:
                 case Signal.FINE:
                     quota = quota.opened()
+                    quota = quota.relieved() if call.step is Step.ACQUIRE else quota
                 case Signal.SLOW_DOWN:
-                    quota = quota.slowed(now)
+                    left_at = now if call.left_at is None else call.left_at.timestamp()
+                    quota = quota.slowed(now, self._context.pace(session.app), left_at)
                 case Signal.OVERLOADED:
                     quota = quota.overloaded(now)
                 case Signal.CLOSED:
                     quota = quota.closed(now)
-            writing.save_quota(session.app, quota.to_json())
+            keep(writing, self._context.settings, session.app, quota)
         log.warning("app.signalled app=%s signal=%s", session.app, signal.value)
 
 
@@ -243,6 +273,7 @@ class _Permits:
     def __init__(self, context: Context, session: Session, step: Step) -> None:
         self._context, self._session, self._step = context, session, step
         self._slot: datetime | None = session.slot_at
+        self.used: datetime | None = None
 
     def next(self) -> None:
         """Wait for a slot.
@@ -260,6 +291,7 @@ class _Permits:
                 self._context.sleep(wait)
             # Also after the wait: who was frozen in it must not send what another has sent.
             if not self._is_missed(slot, pace):
+                self.used = slot
                 return
             slot = self._another(pace, slot)
 
@@ -278,7 +310,7 @@ class _Permits:
         now = self._context.store.now()
         clock = now.timestamp()
         with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
+            quota = held_quota(writing, self._context.settings, session.app)
             if unused is not None:
                 quota = quota.without(unused.timestamp())
             slot, quota = reserve(quota, pace, self._step, clock, clock)
@@ -288,7 +320,7 @@ class _Permits:
             elif writing.renew(
                 session.id, session.epoch, slot_at + self._context.lease(self._step)
             ):
-                writing.save_quota(session.app, quota.to_json())
+                keep(writing, self._context.settings, session.app, quota)
                 return slot_at
         raise _LostError
 

@@ -3,12 +3,17 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_runs import Cli
+from lives import RULES, order
 
+from recording_tasks.lifecycle import first_session
+from recording_tasks.models import RecordingState, SessionState, Step
 from recording_tasks.simulator import running
+from recording_tasks.store import Database, Store
 
 
 @pytest.fixture
@@ -30,6 +35,37 @@ def test_a_healthy_deployment_is_all_ok(tmp_path: Path) -> None:
         ]
         assert list(simulator.report()["calls"]) == ["query"] or simulator.calls("query")
         assert simulator.report()["sessions_started"] == 0
+
+
+def test_it_tells_how_often_what_runs_is_asked_about(tmp_path: Path) -> None:
+    """And calls it a fault where that is more seldom than Agora's documents say."""
+    with running() as simulator:
+        cli = Cli(tmp_path, simulator.url)
+        cli.run("migrate")
+        sessions_run(f"sqlite:///{cli.file}", count=15)
+
+        well = cli.json("doctor")
+        slow = cli.run("doctor", RECORDING_QUERY_SHARE="0.01")
+
+    (said,) = [check["said"] for check in well["checks"] if check["name"] == "queries"]
+    assert said == "app default: 15 sessions run, each asked about every 120 s"
+    assert slow.exit_code == 1
+    assert "fault queries   app default: 15 sessions run, each asked about every 158 s" in (
+        slow.stdout
+    )
+
+
+def sessions_run(database: str, *, count: int) -> None:
+    """Put running sessions into the tables."""
+    store = Store(Database(database))
+    with store.writing() as writing:
+        writing.lock_quota("default")
+        for number in range(count):
+            one = order(id=str(number), state=RecordingState.RECORDING)
+            session = first_session(one, f"{number}-1", str(1000 + number), RULES)
+            runs = replace(session, state=SessionState.STARTED, step=Step.QUERY)
+            writing.add(one, runs, [])
+    store.database.close()
 
 
 def test_wrong_credentials_are_found(tmp_path: Path) -> None:
