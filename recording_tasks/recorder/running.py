@@ -7,9 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
-
-from recording_tasks.errors import RecordingError, Remedy, StoreUnavailableError
+from recording_tasks.errors import RecordingError, Remedy
 from recording_tasks.lifecycle import (
     Answer,
     Call,
@@ -26,13 +24,13 @@ from recording_tasks.models import Recording, Session, SessionState, Started, St
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
 from recording_tasks.recorder.context import Context
+from recording_tasks.recorder.keeping import written
 from recording_tasks.store import Seen, Writing
 
 log = logging.getLogger(__name__)
 
 _EARLY = timedelta(seconds=2)  # a task that comes earlier than this before its slot is dropped
 _QUEUE = timedelta(seconds=1.1)  # a start that must wait longer than this is left to the sweep
-_WRITE_FOR_SECONDS = 120.0  # an answer of Agora is not given up because the database is away
 
 
 class _LostError(RecordingError):
@@ -77,18 +75,20 @@ class Calls:
         Returns:
             Whether the step that follows at once was claimed with it.
         """
+        asked_at = self._context.store.now()
         try:
-            answer = self._answer(taken, step)
+            answer = self._answer(taken, step, asked_at)
         except _LostError:
             log.info("call.lost session=%s step=%s", taken.session.id, step.value)
             return False
         call = Call(
             step=step,
             answer=answer,
+            asked_at=asked_at,
             version=_version(taken.recording, step),
             token_lifetime=self._token_lifetime(taken, step),
         )
-        return self._persist(taken, call)
+        return written(lambda: self._settle(taken, call), taken, call, self._context.sleep)
 
     def close(self) -> None:
         """Close the connections to Agora."""
@@ -103,10 +103,9 @@ class Calls:
         store = self._context.store
         return store.take(session_id, epoch, step, latest_slot=now + _EARLY, **values)
 
-    def _answer(self, taken: Seen, step: Step) -> Answer:
+    def _answer(self, taken: Seen, step: Step, now: datetime) -> Answer:
         """Wait for the slot and make the call, unless its resource is of no use any more."""
         session = taken.session
-        now = self._context.store.now()
         if step is Step.START and not is_fresh(session, now, self._context.settings.rules):
             return Refused(remedy=Remedy.NEW_RESOURCE, reason="start: its resource grew too old")
         permits = _Permits(self._context, session, step)
@@ -118,23 +117,6 @@ class Calls:
             return None
         recording = taken.recording
         return self._caller.token_lifetime(recording.app, recording.mode, recording.request)
-
-    def _persist(self, taken: Seen, call: Call) -> bool:
-        """Write down an answer, however long the database is away."""
-        try:
-            return self._settle(taken, call)
-        except StoreUnavailableError as error:
-            log.warning("answer.kept session=%s why=%s", taken.session.id, error)
-        for attempt in Retrying(
-            retry=retry_if_exception_type(StoreUnavailableError),
-            wait=wait_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(_WRITE_FOR_SECONDS),
-            sleep=self._context.sleep,
-            reraise=True,
-        ):
-            with attempt:
-                return self._settle(taken, call)
-        return False
 
     def _settle(self, taken: Seen, call: Call) -> bool:
         """Apply an answer: at once if nobody changed anything during the call, else under locks."""
@@ -148,23 +130,29 @@ class Calls:
         change = settle(recording, taken.session, call, self._context.moment(now))
         if change.successor is not None:
             return self._settle_under_locks(taken, call)  # its uid has to be a free one
+        if _is_told(taken.session, change.signal):
+            return self._settle_under_locks(taken, call)  # what it tells all takes the app's row
         follows = self._start_at_once(change.session, now) if is_acquire else None
         session = follows or change.session
         store = self._context.store
         if not store.save_unless_changed(taken, change.recording, session, change.entries):
             return self._settle_under_locks(taken, call)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
         return follows is not None
 
     def _settle_under_locks(self, taken: Seen, call: Call) -> bool:
-        """Apply an answer to what stands there now, under the epoch of its call."""
+        """Apply an answer to what stands there now, under the epoch of its call.
+
+        What it tells about all calls of the app is written with it: it is not lost alone.
+        """
         context, app = self._context, taken.session.app
         now = context.store.now()
+        is_start_claimed = call.step is Step.ACQUIRE and bool(context.pace(app).rate)
+        may_be_told = isinstance(call.answer, Refused) or taken.session.is_probe
         with context.store.writing() as writing:
-            quota = None
-            if call.step is Step.ACQUIRE and context.pace(app).rate:  # locked first, everywhere
-                quota = Quota.from_json(writing.lock_quota(app) or {})
+            before = quota = None
+            if is_start_claimed or may_be_told:  # locked first, everywhere
+                before = quota = Quota.from_json(writing.lock_quota(app) or {})
             held = writing.lock_with_session(taken.session.id)
             if held is None:
                 return False
@@ -173,16 +161,22 @@ class Calls:
                 self._came_late(writing, recording, session, taken.session, call)
                 return False
             change = settle(recording, session, call, context.moment(now))
+            signal = change.signal if _is_told(taken.session, change.signal) else None
+            if quota is not None and signal is not None:
+                quota = _heeding(quota, signal, now.timestamp())
             follows = None
-            if quota is not None:
-                follows = self._start_in_turn(writing, change.session, quota, now)
+            if quota is not None and is_start_claimed:
+                follows, quota = self._start_in_turn(change.session, quota, now)
             elif call.step is Step.ACQUIRE:
                 follows = self._start_at_once(change.session, now)
             if follows is not None:
                 change = replace(change, session=follows)
+            if quota is not None and quota != before:
+                writing.save_quota(app, quota.to_json())
             context.save(writing, recording, session, change)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
+        if signal is not None:
+            log.warning("app.signalled app=%s signal=%s", app, signal.value)
         return follows is not None
 
     def _came_late(
@@ -204,37 +198,17 @@ class Calls:
         return claimed_session(session, Step.START, max(session.due_at, now), pace)
 
     def _start_in_turn(
-        self, writing: Writing, session: Session, quota: Quota, now: datetime
-    ) -> Session | None:
+        self, session: Session, quota: Quota, now: datetime
+    ) -> tuple[Session | None, Quota]:
         """Give the start that follows its slot in the quota already with the answer of acquire."""
         if not _starts_soon(session, now) or quota.probe_at is not None:
-            return None
+            return None, quota
         pace = self._context.pace(session.app)
         due, clock = session.due_at.timestamp(), now.timestamp()
-        slot, quota = reserve(quota, pace, Step.START, due, clock)
+        slot, reserved = reserve(quota, pace, Step.START, due, clock)
         if instant(slot) > max(session.due_at, now) + _QUEUE:
-            return None
-        writing.save_quota(session.app, quota.to_json())
-        return claimed_session(session, Step.START, instant(slot), pace)
-
-    def _heed(self, session: Session, signal: Signal | None) -> None:
-        """Let every worker know what one answer told about all calls of the app."""
-        if signal is None or (signal is Signal.FINE and not session.is_probe):
-            return
-        with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
-            now = self._context.store.now().timestamp()
-            match signal:
-                case Signal.FINE:
-                    quota = quota.opened()
-                case Signal.SLOW_DOWN:
-                    quota = quota.slowed(now)
-                case Signal.OVERLOADED:
-                    quota = quota.overloaded(now)
-                case Signal.CLOSED:
-                    quota = quota.closed(now)
-            writing.save_quota(session.app, quota.to_json())
-        log.warning("app.signalled app=%s signal=%s", session.app, signal.value)
+            return None, quota
+        return claimed_session(session, Step.START, instant(slot), pace), reserved
 
 
 class _Permits:
@@ -291,6 +265,23 @@ class _Permits:
                 writing.save_quota(session.app, quota.to_json())
                 return slot_at
         raise _LostError
+
+
+def _is_told(session: Session, signal: Signal | None) -> bool:
+    """Whether every worker is to know what one answer told: a success only where it was doubted."""
+    return signal is not None and (signal is not Signal.FINE or session.is_probe)
+
+
+def _heeding(quota: Quota, signal: Signal, now: float) -> Quota:
+    match signal:
+        case Signal.FINE:
+            return quota.opened()
+        case Signal.SLOW_DOWN:
+            return quota.slowed(now)
+        case Signal.OVERLOADED:
+            return quota.overloaded(now)
+        case Signal.CLOSED:
+            return quota.closed(now)
 
 
 def _give_back(writing: Writing, session: Session) -> None:
