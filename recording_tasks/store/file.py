@@ -45,7 +45,7 @@ class _Guard:
         log = Path(f"{self._file}-wal")
         may_make = not self._was_there and not (log.exists() and log.stat().st_size)
         uri = f"file:{quote(str(self._file))}?mode={'rwc' if may_make else 'rw'}"
-        connection = sqlite3.connect(uri, *arguments[1:], uri=True, **options)
+        connection: sqlite3.Connection = sqlite3.connect(uri, *arguments[1:], uri=True, **options)
         record.info[_IDENTITY] = self._identity()
         self._was_there = True
         return connection

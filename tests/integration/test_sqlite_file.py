@@ -1,4 +1,4 @@
-"""What SQLite does when its file is full, moved away or replaced: nothing is lost, nor made anew."""
+"""A SQLite file that is full, moved away or replaced: nothing is lost, and none made anew."""
 
 from __future__ import annotations
 
@@ -103,6 +103,12 @@ def test_a_file_that_was_replaced_is_the_one_that_is_used(store: Store, file: Pa
     seen.database.close()
 
 
+def _fill(store: Store, accepted: list[str]) -> None:
+    for number in range(1000):
+        put(store, f"r-{number}")
+        accepted.append(f"r-{number}")
+
+
 def test_a_full_file_is_an_error_with_a_remedy_and_nothing_is_half_written(store: Store) -> None:
     """No page is left: what was accepted before stays readable, and it goes on when there is."""
     room = [0]
@@ -114,11 +120,9 @@ def test_a_full_file_is_an_error_with_a_remedy_and_nothing_is_half_written(store
         room[0] = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     event.listen(store.database.engine, "begin", bound, insert=True)
 
-    accepted = []
+    accepted: list[str] = []
     with pytest.raises(StoreUnavailableError, match="full"):
-        for number in range(1000):
-            put(store, f"r-{number}")
-            accepted.append(f"r-{number}")
+        _fill(store, accepted)
     rejected = f"r-{len(accepted)}"
     kept = [store.find(name) for name in ["before", *accepted]]
     half = (store.find(rejected), store.sessions_of(rejected), store.timeline_of(rejected))
