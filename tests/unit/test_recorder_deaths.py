@@ -243,6 +243,36 @@ def test_an_acquired_resource_grows_old_while_its_answer_cannot_be_written(desk:
     assert start["simulated_at"] - acquire["simulated_at"] < 240
 
 
+def test_a_404_that_was_kept_for_minutes_is_no_proof_that_a_session_is_gone(
+    desk: Desk, agora: Simulator
+) -> None:
+    """It was heard inside the failover window and written after it: the session is asked again."""
+    recording_id = desk.record(duration=3600)
+    desk.until_recording(recording_id)
+    desk.clock.sleep_until(desk.latest(recording_id).due_at - timedelta(seconds=5))
+    agora.disturb("failover", "lesson", seconds=60)
+    desk.until(lambda: desk.latest(recording_id).suspected_at is not None)
+    store = flaky(desk)
+    (query,) = until_claimed(desk)
+    desk.clock.sleep_until(query.slot_at)
+    store.away = 150  # tries, a second apart
+
+    desk.recorder.run(recording_id, query.step, query.claim)
+    desk.go_on(120)
+
+    assert store.away == 0
+    assert len(desk.sessions(recording_id)) == 1
+    assert desk.find(recording_id).state is RecordingState.RECORDING
+    assert desk.latest(recording_id).suspected_at is None
+
+
+def until_claimed(desk: Desk) -> list[Dispatch]:
+    """Beat without doing it, until something is claimed."""
+    while not (claimed := desk.recorder.sweep()):
+        desk.clock.sleep(1)
+    return claimed
+
+
 @pytest.mark.parametrize("step", [Step.ACQUIRE, Step.START])
 def test_an_answer_that_is_given_up_is_told_with_what_is_to_be_done(
     desk: Desk, caplog: pytest.LogCaptureFixture, step: Step
