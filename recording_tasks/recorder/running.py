@@ -20,7 +20,7 @@ from recording_tasks.lifecycle import (
     sid_learned,
 )
 from recording_tasks.limiter import Pace, Quota, reserve
-from recording_tasks.models import Recording, Session, SessionState, Started, Step
+from recording_tasks.models import Recording, Session, SessionState, Started, Step, Stopped
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
 from recording_tasks.recorder.context import Context
@@ -182,12 +182,21 @@ class Calls:
     def _came_late(
         self, writing: Writing, recording: Recording, session: Session, taken: Session, call: Call
     ) -> None:
-        """Keep what only this answer knows: a sid that nobody else has."""
+        """Keep what only this answer knows: a sid that nobody else has, how a session was stopped.
+
+        Whoever has the session by now finds its claim void.
+        """
         log.warning("call.answered_late session=%s step=%s", taken.id, call.step.value)
-        is_same = session.resource_id == taken.resource_id and session.sid is None
-        if isinstance(call.answer, Started) and call.answer.sid is not None and is_same:
-            moment = self._context.moment(self._context.store.now())
-            change = sid_learned(recording, session, call.answer.sid, moment, call.token_lifetime)
+        moment = self._context.moment(self._context.store.now())
+        answer, change = call.answer, None
+        if isinstance(answer, Started) and answer.sid is not None and session.sid is None:
+            if session.resource_id == taken.resource_id:
+                change = sid_learned(recording, session, answer.sid, moment, call.token_lifetime)
+        elif (
+            isinstance(answer, Stopped) and session.sid == taken.sid and not session.state.is_final
+        ):
+            change = settle(recording, session, call, moment)
+        if change is not None:
             self._context.save(writing, recording, session, change)
 
     def _start_at_once(self, session: Session, now: datetime) -> Session | None:

@@ -258,6 +258,31 @@ def test_an_answer_under_a_stale_epoch_brings_only_its_sid(
     assert free.events(one).count("session.started") == 1
 
 
+def test_a_stop_under_a_stale_epoch_is_believed(
+    free: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer was kept for longer than its lease: nobody need ask what it has told."""
+    one = free.started()
+    call, claimed = Caller.call, []
+
+    def claimed_anew_before_the_answer(*args: Any) -> Answer:
+        answer = call(*args)
+        free.store.later += timedelta(seconds=120)
+        claimed.extend(free.recorder.sweep())
+        return answer
+
+    monkeypatch.setattr(Caller, "call", claimed_anew_before_the_answer)
+    free.recorder.stop_now(one.recording_id)
+    (again,) = claimed
+    free.recorder.run(one.recording_id, again.step, again.claim)
+
+    assert again.step is Step.STOP
+    assert free.count("stop") == 1
+    assert free.session(one).state is SessionState.STOPPED
+    assert free.find(one).state is RecordingState.STOPPED
+    assert free.events(one).count("session.stopped") == 1
+
+
 # -- a database that fails ---------------------------------------------------------------
 
 
