@@ -78,7 +78,7 @@ def _session(**changes: Any) -> dict[str, Any]:
 
 
 def _start(**changes: Any) -> Carried:
-    values = {
+    values: dict[str, Any] = {
         "at": START,
         "method": "start",
         "path": "/start",
