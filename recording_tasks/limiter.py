@@ -313,12 +313,26 @@ def allot(
 
 
 def reserve(
-    quota: Quota, pace: Pace, step: Step, not_before: float, now: float
+    quota: Quota,
+    pace: Pace,
+    step: Step,
+    not_before: float,
+    now: float,
+    *,
+    stops: Sequence[float] = (),
 ) -> tuple[float, Quota]:
-    """Take the first free slot for one call."""
+    """Take the first free slot for one call.
+
+    Args:
+        stops: When stops are due that no sweep has claimed yet: their slots are left free.
+    """
     quota = quota.prepared(now, pace)
     not_before = max(not_before, now, quota.earliest(step))
-    slot = _free_in_all(_bounds(quota, pace), not_before)
+    ahead = quota
+    for stop_at in sorted(stops):
+        due = max(stop_at, now, quota.earliest(Step.STOP))
+        ahead = ahead.given(Step.STOP, _free_in_all(_bounds(ahead, pace), due), due, pace)
+    slot = _free_in_all(_bounds(ahead, pace), not_before)
     return slot, quota.given(step, slot, not_before, pace)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -177,7 +178,7 @@ class Calls:
                 quota = heeding(quota, signal, call, context.pace(app), now)
                 quota = self._noting_end(quota, session, change.session, now)
             if quota is not None and self._is_start_claimed(taken.session, call):
-                follows, quota = self._start_in_turn(change.session, quota, now)
+                follows, quota = self._start_in_turn(writing, change.session, quota, now)
             elif call.step is Step.ACQUIRE:
                 follows = self._start_at_once(change.session, now)
             if follows is not None:
@@ -239,15 +240,21 @@ class Calls:
         return claimed_session(session, Step.START, max(session.due_at, now), pace)
 
     def _start_in_turn(
-        self, session: Session, quota: Quota, now: datetime
+        self, writing: Writing, session: Session, quota: Quota, now: datetime
     ) -> tuple[Session | None, Quota]:
-        """Give the start that follows its slot in the quota already with the answer of acquire."""
+        """Give the start that follows its slot in the quota already with the answer of acquire.
+
+        It is seconds ahead of the sweep that claims the stops of that instant: they go first.
+        """
         if not _starts_soon(session, now) or quota.probe_at is not None:
             return None, quota
         pace = self._context.pace(session.app)
         due, clock = session.due_at.timestamp(), now.timestamp()
-        slot, reserved = reserve(quota, pace, Step.START, due, clock)
-        if instant(slot) > max(session.due_at, now) + _QUEUE:
+        latest = max(session.due_at, now) + _QUEUE
+        most = 2 * math.ceil(_QUEUE.total_seconds() / pace.spacing)  # with more there is no room
+        stops = [at.timestamp() for at in writing.stops_ahead(session.app, now, latest, most)]
+        slot, reserved = reserve(quota, pace, Step.START, due, clock, stops=stops)
+        if instant(slot) > latest:
             return None, quota
         return claimed_session(session, Step.START, instant(slot), pace), reserved
 

@@ -197,6 +197,24 @@ def due() -> sa.Executable:
 
 
 @cache
+def stops_ahead() -> sa.Executable:
+    """Read when the first stops between now and then are due that nobody has claimed."""
+    return (
+        sa.select(sessions.c.stop_at)
+        .where(
+            sessions.c.app == _app,
+            sessions.c.is_open,
+            _is_free,
+            sessions.c.stop_at > _now,
+            sessions.c.stop_at <= _until,
+            sessions.c.state.not_in(among((*_WAITS, *_BEGINS))),
+        )
+        .order_by(sessions.c.stop_at)
+        .limit(_most)
+    )
+
+
+@cache
 def upcoming() -> sa.Executable:
     """Read the starts that lie ahead, in their order."""
     return (

@@ -457,6 +457,11 @@ class Writing:
             Upcoming(session_id=row.id, start_at=row.start_at, step=Step(row.step)) for row in found
         ]
 
+    def stops_ahead(self, app: str, now: datetime, until: datetime, most: int) -> list[datetime]:
+        """Read when the stops are due that lie just ahead and were not claimed yet."""
+        parameters = {"app": app, "now": now, "until": until, "most": most}
+        return list(self._connection.execute(statements.stops_ahead(), parameters).scalars())
+
     def sessions_by_id(self, session_ids: Sequence[str], now: datetime) -> list[Session]:
         """Read and hold those of these sessions that nobody has claimed."""
         query = sa.select(sessions).where(

@@ -129,6 +129,10 @@ QUESTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         statements.upcoming(),
         {"app": "default", "until": NOW + timedelta(minutes=4), "most": 3000},
     ),
+    "stops_ahead": (
+        statements.stops_ahead(),
+        {"app": "default", "now": NOW, "until": UNTIL, "most": 30},
+    ),
     "apps_with_work": (statements.apps_with_work(), {"until": UNTIL, "ahead": UNTIL}),
     "nothing is due": (statements.apps_with_work(), {"until": LONG_AGO, "ahead": LONG_AGO}),
     "uids": (statements.UIDS, {"app": "default", "channel": "c100100"}),
@@ -332,6 +336,7 @@ def _swept(store: Store) -> None:
     with store.writing() as writing:
         writing.due("default", NOW, UNTIL, 400)
         writing.upcoming("default", UNTIL, 3000)
+        writing.stops_ahead("default", NOW, UNTIL, 30)
         writing.uids_of("default", "c0")
 
 

@@ -313,3 +313,15 @@ class CountedWishes(Sequence[Wanted]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def test_a_start_that_is_reserved_early_leaves_the_stops_of_its_instant_their_slots() -> None:
+    """Ten stops go first; without them the start would have gone at the instant itself."""
+    pace, instant = Pace(rate=10), NOON + 2
+
+    slot, quota = reserve(Quota(), pace, Step.START, instant, NOON, stops=[instant] * 10)
+    alone, _ = reserve(Quota(), pace, Step.START, instant, NOON)
+
+    assert alone == instant
+    assert slot >= instant + pace.period - 1e-6
+    assert quota.taken == (slot,)

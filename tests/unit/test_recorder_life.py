@@ -278,6 +278,22 @@ def test_a_herd_shares_one_quota_and_starts_on_time(make_desk: Callable[..., Des
     assert len(ids) == 40
 
 
+def test_stops_go_before_the_starts_of_their_instant(make_desk: Callable[..., Desk]) -> None:
+    """Ten lessons end where ten others begin: nobody pays for what is over."""
+    desk = make_desk(RECORDING_API_RATE="10")
+    change = NINE + timedelta(seconds=60)
+    for number in range(10):
+        desk.record(channel=f"ends-{number}", start_at=NINE.isoformat(), duration=60)
+        desk.record(channel=f"begins-{number}", start_at=change.isoformat())
+
+    desk.until(lambda: len(desk.calls("start")) == 20, within=90)
+
+    stops = sorted(call["simulated_at"] for call in desk.calls("stop"))
+    starts = sorted(call["simulated_at"] for call in desk.calls("start"))[10:]
+    assert len(stops) == 10
+    assert stops[-1] < starts[0]
+
+
 def test_one_that_may_not_begin_late_is_missed(desk: Desk) -> None:
     """The rule is the recording's own: a minute late is too late for this one."""
     start_at = (NINE + timedelta(seconds=60)).isoformat()
