@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from celery import Celery, Task
 from celery.signals import beat_init, celeryd_init, worker_process_shutdown, worker_shutdown
 
-from recording_tasks import broker_guard, broker_thrift, monitoring
-from recording_tasks.broker_return import ReturningAMQP
+from recording_tasks import monitoring
+from recording_tasks.broker import guard, thrift
+from recording_tasks.broker.returning import ReturningAMQP
 from recording_tasks.errors import ConfigurationError, RecordingError
 from recording_tasks.recorder import Recorder
 from recording_tasks.recorder.readiness import worker_settings
@@ -38,8 +39,8 @@ class RecordingTask(Task):
             log.error("task.refused task=%s id=%s why=%s", self.name, task_id, exc)
 
 
-broker_guard.install()
-broker_thrift.install()
+guard.install()
+thrift.install()
 
 app = Celery(
     "recording_tasks",

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
 from recording_tasks.limiter import Pace, Quota, Wanted, allot
 from recording_tasks.models import Session, SessionState, Step
+from recording_tasks.recorder.ledger import hold, keep
+from recording_tasks.recorder.room import Room
 from recording_tasks.settings import Settings
 from recording_tasks.store import Upcoming, Work, Writing
 
@@ -76,17 +78,16 @@ def claim_due(
     than what the quota can carry of it.
     """
     app = work.app
-    raw = writing.lock_quota(app, patiently=False)
-    if raw is None:
+    quota = hold(writing, settings, app, patiently=False)
+    if quota is None:
         return Claims()
-    quota = Quota.from_json(raw)
     until = looked_at_until(now, settings)
     most = _most_of_a_lane(pace, settings)
     sessions = {session.id: session for session in writing.due(app, now, until, most)}
     ahead: Sequence[Upcoming] = ()
-    if work.has_starts and pace.rate:
+    if work.has_starts and quota.spacing(pace):
         ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
-    planned = _planned_acquires(ahead, pace, until, settings)
+    planned = _planned_acquires(ahead, pace, quota, until, settings)
     late = [session_id for session_id in planned if session_id not in sessions]
     if late:
         sessions |= {session.id: session for session in writing.sessions_by_id(late, now)}
@@ -97,16 +98,20 @@ def claim_due(
         if key not in lapsed
         and (call := _wanted(session, now, until, planned, settings)) is not None
     ]
-    allotment = allot(quota, pace, wanted, now.timestamp(), settings.horizon.total_seconds())
+    room = Room(writing=writing, quota=quota, now=now, settings=settings)
+    admitted = room.admit(wanted, sessions)
+    allotment = allot(quota, pace, admitted, now.timestamp(), settings.horizon.total_seconds())
     steps = {call.key: call.step for call in wanted}
-    is_probe = quota.probe_at is not None
+    is_probe = {step: quota.is_probe(step) for step in Step}
     claimed = [
-        claimed_session(sessions[key], steps[key], instant(slot), pace, is_probe=is_probe)
+        claimed_session(
+            sessions[key], steps[key], instant(slot), pace, is_probe=is_probe[steps[key]]
+        )
         for key, slot in allotment.slots.items()
     ]
     writing.claim([(sessions[session.id], session) for session in claimed])
     if claimed or allotment.quota != quota:
-        writing.save_quota(app, allotment.quota.to_json())
+        keep(writing, settings, app, allotment.quota)
     return Claims(
         dispatches=tuple(dispatch_of(session) for session in claimed), lapsed=tuple(lapsed)
     )
@@ -194,7 +199,12 @@ def _wanted(
         due_at = stop_at
     if step is Step.REST or due_at > until:
         return None
-    return Wanted(key=session.id, step=step, not_before=due_at.timestamp())
+    return Wanted(
+        key=session.id,
+        step=step,
+        not_before=due_at.timestamp(),
+        is_awaited=step is Step.QUERY and session.is_awaited,
+    )
 
 
 def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
@@ -209,13 +219,13 @@ def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
 
 
 def _planned_acquires(
-    ahead: Sequence[Upcoming], pace: Pace, until: datetime, settings: Settings
+    ahead: Sequence[Upcoming], pace: Pace, quota: Quota, until: datetime, settings: Settings
 ) -> dict[str, datetime]:
     """Find the acquires that a herd ahead forces us to do early."""
     if not ahead:
         return {}
     starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
-    spacing = timedelta(seconds=pace.spacing)
+    spacing = timedelta(seconds=quota.spacing(pace))
     period = timedelta(seconds=pace.period)
     instants = acquire_instants(starts, spacing, period, settings.rules)
     acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]

@@ -30,7 +30,7 @@ from recording_tasks.lifecycle import (
     relieved,
     update_asked,
 )
-from recording_tasks.limiter import Quota, reserve
+from recording_tasks.limiter import reserve
 from recording_tasks.models import (
     Entry,
     Mode,
@@ -51,8 +51,10 @@ from recording_tasks.recorder.claims import (
 )
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.intake import Order, check_end, check_order, check_text
+from recording_tasks.recorder.ledger import held, keep
 from recording_tasks.recorder.purging import Purger
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
+from recording_tasks.recorder.room import Room
 from recording_tasks.recorder.running import Calls
 from recording_tasks.settings import Settings
 from recording_tasks.store import Store, Work, Writing
@@ -133,7 +135,8 @@ class Recorder:
         planned = self._first_session(recording)
         is_due = at_once and planned.due_at <= now + self._settings.horizon
         pace = self._context.pace(order.app)
-        if is_due and pace.rate:
+        is_bounded = bool(pace.rate or self._settings.app(order.app).max_sessions)
+        if is_due and is_bounded:
             return self._accepted_with_slot(recording, planned, entry)
         session = planned
         if is_due:
@@ -164,7 +167,7 @@ class Recorder:
         app = self.find(recording_id).app
         with self._store.writing() as writing:
             if at_once and self._context.pace(app).rate:
-                writing.lock_quota(app)  # before the recording's own row: the order everywhere
+                held(writing, self._settings, app)  # before the recording's own row, as everywhere
             recording, latest = self._latest(writing, recording_id)
             change = called_off(recording, latest, "recording.stop_asked", self._moment(now))
             session = change.session
@@ -272,8 +275,9 @@ class Recorder:
         """
         now = self._store.now()
         until = looked_at_until(now, self._settings)
+        apps = self._store.apps_with_work(until, now + self._settings.rules.resource_use)
         lapsed = []
-        for work in self._store.apps_with_work(until, now + self._settings.rules.resource_use):
+        for work in self._context.shuffled(apps):
             claims = self._claim(work)
             lapsed.append(claims.lapsed)
             if claims.dispatches:
@@ -383,7 +387,7 @@ class Recorder:
         """Make sure that the sweep knows an app, once for each process."""
         if app not in self._introduced:
             with self._store.writing() as writing:
-                writing.lock_quota(app)
+                held(writing, self._settings, app)
             self._introduced.add(app)
 
     def _claim_at_once(
@@ -393,17 +397,22 @@ class Recorder:
         until = now + self._settings.horizon
         if due_at > until:
             return session
-        pace = self._context.pace(session.app)
-        if not pace.rate:
+        pace, app = self._context.pace(session.app), session.app
+        is_acquire = step is Step.ACQUIRE
+        if not pace.rate and not (is_acquire and self._settings.app(app).max_sessions):
             return claimed_session(session, step, max(due_at, now), pace)
-        quota = Quota.from_json(writing.lock_quota(session.app) or {})
+        quota = held(writing, self._settings, app)
         if quota.probe_at is not None:
+            return session
+        room = Room(writing=writing, quota=quota, now=now, settings=self._settings)
+        if is_acquire and not room.is_left(app):
             return session
         slot, quota = reserve(quota, pace, step, due_at.timestamp(), now.timestamp())
         if instant(slot) > until:
             return session
-        writing.save_quota(session.app, quota.to_json())
-        return claimed_session(session, step, instant(slot), pace)
+        keep(writing, self._settings, app, quota)
+        is_probe = quota.is_probe(step)
+        return claimed_session(session, step, instant(slot), pace, is_probe=is_probe)
 
     def _edit(self, recording_id: str, edit: _Edit) -> None:
         """Apply one caller's word to a recording and its latest session."""

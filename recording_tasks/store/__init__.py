@@ -4,11 +4,12 @@ from recording_tasks.store.audit import Audit
 from recording_tasks.store.bygones import Bygones
 from recording_tasks.store.database import Database, database_folder
 from recording_tasks.store.seen import Seen
-from recording_tasks.store.store import Store, Upcoming, Work, Writing
+from recording_tasks.store.store import Crowd, Store, Upcoming, Work, Writing
 
 __all__ = [
     "Audit",
     "Bygones",
+    "Crowd",
     "Database",
     "Seen",
     "Store",

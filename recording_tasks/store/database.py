@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from recording_tasks.errors import StoreUnavailableError
+from recording_tasks.store import file
 from recording_tasks.store.driver import Prepared
 
 _SYNC_SECONDS = 5.0  # clocks drift by microseconds in that time
@@ -57,6 +58,7 @@ class Database:
             max_overflow=40,
             connect_args={"timeout": busy_seconds, "check_same_thread": False},
         )
+        file.guard(engine)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_as_writer)
         return engine
@@ -158,9 +160,14 @@ class Database:
         return self._clock.set(instant + timedelta(seconds=took / 2), sent + took)
 
     def migrate(self) -> None:
-        """Bring the tables up to this version's; safe to repeat, and for two at once."""
+        """Bring the tables up to this version's; safe to repeat, and for two at once.
+
+        Tables of a newer version are left alone: migrations only add, and this one works on them.
+        """
         from alembic import command  # noqa: PLC0415 - only this command needs it, and it is slow
         from alembic.config import Config  # noqa: PLC0415
+        from alembic.migration import MigrationContext  # noqa: PLC0415
+        from alembic.script import ScriptDirectory  # noqa: PLC0415
 
         config = Config()
         with resources.as_file(resources.files("recording_tasks.store") / "migrations") as place:
@@ -169,7 +176,10 @@ class Database:
                 if not self.is_sqlite:
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(7262473071)"))
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                found = MigrationContext.configure(connection).get_current_revision()
+                known = ScriptDirectory.from_config(config).walk_revisions()
+                if found is None or found in {one.revision for one in known}:
+                    command.upgrade(config, "head")
 
     def close(self) -> None:
         """Close every pooled connection."""

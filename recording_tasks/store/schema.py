@@ -1,4 +1,4 @@
-"""The tables: recordings, their sessions, their timeline, and a row for each app's quota."""
+"""The tables: recordings, sessions, their timeline, and the quota of each app and account."""
 
 from __future__ import annotations
 

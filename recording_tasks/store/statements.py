@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from recording_tasks.models import SessionState, Step
+from recording_tasks.models import AWAITED_LANE, SessionState, Step
 from recording_tasks.store.driver import Prepared, prepared
 from recording_tasks.store.schema import apps, recordings, sessions
 
@@ -67,6 +67,38 @@ MARKED_LATEST = (
 _quota = sa.select(apps.c.quota).where(apps.c.name == _app)
 QUOTA_PATIENTLY = _quota.with_for_update()
 QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
+
+_asked_about = sa.and_(
+    sessions.c.app == _app,
+    sessions.c.is_open,
+    sessions.c.lane.in_([AWAITED_LANE, Step.QUERY.lane]),
+)
+LIVE = sa.select(
+    sa.select(sa.func.count()).where(_asked_about).scalar_subquery(),
+    _quota.scalar_subquery(),
+)
+
+_may_run = [state.value for state in SessionState if state.may_run or state.has_resource]
+_soon = sa.bindparam("soon", type_=sessions.c.due_at.type)
+_is_acquired = sa.and_(sessions.c.claimed.is_not(None), sessions.c.lease_until > _now)
+_begins = sa.and_(sessions.c.app == _app, sessions.c.is_open, sessions.c.lane == Step.ACQUIRE.lane)
+# Each count reads what runs, or what is soon to begin, by the index of the lanes.
+CROWD = sa.select(
+    sa.select(sa.func.count())
+    .where(
+        sessions.c.app == _app,
+        sessions.c.is_open,
+        sessions.c.lane.in_([lane for lane in _LANES if lane != Step.ACQUIRE.lane]),
+        sessions.c.state.in_(_may_run),
+    )
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .where(_begins, sessions.c.due_at <= _soon, _is_acquired)
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .where(_begins, sessions.c.due_at <= _now, _is_free)
+    .scalar_subquery(),
+)
 
 UIDS = sa.select(sessions.c.uid).where(
     sessions.c.app == _app, sessions.c.channel == sa.bindparam("channel"), sessions.c.is_open

@@ -48,6 +48,19 @@ class Work:
     has_starts: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """How many sessions of an app there are.
+
+    Attributes:
+        running: Those that may run, and those that are on their way to it.
+        waiting: Those that should be on their way and are not.
+    """
+
+    running: int
+    waiting: int
+
+
 class Store:
     """The timetable and the truth.
 
@@ -243,6 +256,12 @@ class Store:
         with self.database.read() as connection:
             return [rows.recording_from(row) for row in connection.execute(query).mappings()]
 
+    def live(self, app: str) -> tuple[int, dict[str, Any]]:
+        """Count an app's sessions that Agora is asked about, and read its quota, holding none."""
+        with self.database.read() as connection:
+            count, quota = connection.execute(statements.LIVE, {"app": app}).one()
+        return count, dict(quota or {})
+
     def open_counts(self) -> dict[str, int]:
         """Count the recordings in each state that is not final."""
         open_states = statements.among(
@@ -260,7 +279,8 @@ class Store:
 class Writing:
     """The writing verbs, inside one open transaction.
 
-    Locks are taken in one order everywhere: the app's row, then a recording, then its sessions.
+    Locks are taken in one order everywhere: the account's row, the app's, then a recording, then
+    its sessions.
     Rows are written together at the end, in one statement where the database can do that; what
     is read meanwhile does not show them.
     """
@@ -294,6 +314,12 @@ class Writing:
     def save_quota(self, app: str, quota: Mapping[str, Any]) -> None:
         """Write the quota of an app whose row we hold."""
         self._pending.append(Write(table=apps, key=app, values={"quota": dict(quota)}))
+
+    def crowd(self, app: str, now: datetime, soon: datetime) -> Crowd:
+        """Count the sessions of an app whose row we hold; acquires are made for up to `soon`."""
+        of_app = {"app": app, "now": now, "soon": soon}
+        running, acquired, waiting = self._connection.execute(statements.CROWD, of_app).one()
+        return Crowd(running=running + acquired, waiting=waiting)
 
     # -- recordings ----------------------------------------------------------------------
 

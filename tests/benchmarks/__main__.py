@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.benchmarks [throughput|herd|lag|size|apps …]``."""
+"""The command: ``python -m tests.benchmarks [throughput|cost|herd|lanes|lag|size …]``."""
 
 from __future__ import annotations
 
@@ -20,36 +20,50 @@ from . import size
 from .chain import Chain
 from .competitor import Competitor
 from .durable import Durable
+from .embedded import Embedded
 from .measure import Figures, run
 from .ours import Ours
 from .table import table
-from .workload import Workload, herd, lag, throughput
+from .workload import Workload, cost, herd, lag, lanes, scaling, throughput
 
-WORKLOADS = ("throughput", "herd", "lag")
+WORKLOADS = ("throughput", "cost", "herd", "lanes", "lag", "scaling")
 OURS_ALONE = ("size", "apps")  # one use case, with nobody to compare it with
 QUOTA = 10  # Agora's default, requests a second
 RATES = {"acquire": "3/s", "start": "3/s", "query": "2/s", "stop": "2/s"}  # together the quota
 DEFAULTS = {
     "throughput": ("ours-free", "chain", "chain-threads", "dbos", "dbos-2"),
+    "cost": ("ours-tapped", "chain"),
     "herd": ("ours", "chain", "chain-rates", "dbos", "dbos-limiter"),
-    "lag": ("ours", "chain", "dbos"),
+    "lanes": ("ours-unpolled", "ours-polled"),
+    "lag": ("ours", "ours-rabbitmq", "ours-embedded", "chain", "dbos"),
+    "scaling": ("ours-1", "ours-2", "ours-4"),
 }
 
 Contenders = dict[str, Callable[[], Competitor]]
 
 
-def contenders(redis_url: str, postgres_url: str, logs: Path) -> Contenders:
+def contenders(redis_url: str, rabbitmq_url: str, postgres_url: str, logs: Path) -> Contenders:
     """Name every contender; each call makes a fresh one."""
 
     celery = partial(Chain, broker_url=redis_url, logs=logs)
     dbos = partial(Durable, server_url=postgres_url, logs=logs)
     ours = partial(Ours, broker_url=redis_url, server_url=postgres_url, logs=logs)
     at_once = {"RECORDING_FIRST_QUERY_SECONDS": "0", "RECORDING_QUERY_GAP_SECONDS": "0"}
+    free = partial(ours, rate=0, extra=at_once)
+    small = partial(free, threads=4)
+    asked = partial(ours, workers=4)  # how often live sessions are queried differs
     limited = partial(dbos, poll_seconds=0.1, calls_per_second=QUOTA)
     return {
-        "ours": partial(ours, name="ours"),
-        "ours-free": partial(ours, name="ours-free", rate=0, extra=at_once),
-        "ours-free-4": partial(ours, name="ours-free-4", rate=0, extra=at_once, threads=4),
+        "ours": partial(ours, name="ours", workers=4),
+        "ours-rabbitmq": partial(ours, name="ours-rabbitmq", broker_url=rabbitmq_url),
+        "ours-embedded": partial(Embedded, name="ours-embedded", logs=logs),
+        "ours-free": partial(free, name="ours-free"),
+        "ours-tapped": partial(free, name="ours-tapped", is_tapped=True),
+        "ours-1": partial(small, name="ours-1", workers=1),
+        "ours-2": partial(small, name="ours-2", workers=2),
+        "ours-4": partial(small, name="ours-4", workers=4),
+        "ours-unpolled": partial(asked, name="ours-unpolled", extra=_queried_every(3600)),
+        "ours-polled": partial(asked, name="ours-polled", extra=_queried_every(5)),
         "chain": partial(celery, name="chain", pool=("prefork", 8)),
         "chain-threads": partial(celery, name="chain-threads", pool=("threads", 16)),
         "chain-rates": partial(celery, name="chain-rates", pool=("prefork", 8), rates=RATES),
@@ -60,6 +74,10 @@ def contenders(redis_url: str, postgres_url: str, logs: Path) -> Contenders:
     }
 
 
+def _queried_every(seconds: int) -> dict[str, str]:
+    return {"RECORDING_QUERY_SECONDS": str(seconds)}
+
+
 @click.command(context_settings={"show_default": True})
 @click.argument("names", nargs=-1, type=click.Choice([*WORKLOADS, *OURS_ALONE]))
 @click.option("--runs", default=3, help="How often each contender runs; the order rotates.")
@@ -68,11 +86,14 @@ def contenders(redis_url: str, postgres_url: str, logs: Path) -> Contenders:
 @click.option("--herd", "herds", default=(20,), multiple=True, help="Due at one instant.")
 @click.option("--quota", default=QUOTA, help="Requests a second in herd.")
 @click.option("--singles", default=20, help="Recordings in one run of lag.")
+@click.option("--polled", default=300, help="Recordings that are live, in lanes.")
+@click.option("--due", default=50, help="Starts, and as many stops, due at one instant, in lanes.")
 @click.option("--latency-ms", default=0.0, help="The stub's answers take so long, in lag.")
 @click.option("--live", default=10_000, help="Live recordings of the large store in size.")
 @click.option("--finished", default=1_000_000, help="Finished ones.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every run here.")
 @click.option("--redis", default="redis://127.0.0.1:6379/11", help="A database that is emptied.")
+@click.option("--rabbitmq", default="amqp://guest:guest@127.0.0.1:5672//", help="A virtual host.")
 @click.option("--postgres", default="postgresql://postgres@127.0.0.1:5432", help="A server.")
 def main(
     names: Sequence[str],
@@ -83,23 +104,29 @@ def main(
     herds: Sequence[int],
     quota: int,
     singles: int,
+    polled: int,
+    due: int,
     latency_ms: float,
     live: int,
     finished: int,
     json_file: Path | None,
     redis: str,
+    rabbitmq: str,
     postgres: str,
 ) -> None:
     """Measure the contenders side by side on one stub and print a table for each workload."""
     logs = Path(tempfile.mkdtemp(prefix="bench-"))
-    known = contenders(redis, postgres, logs)
+    known = contenders(redis, rabbitmq, postgres, logs)
     unknown = sorted(set(only) - set(known))
     if unknown:
         raise click.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
     workloads = {
         "throughput": [throughput(count)],
+        "cost": [cost(count)],
         "herd": [herd(size, quota) for size in herds],
+        "lanes": [lanes(polled, due, quota)],
         "lag": [lag(singles, latency_ms)],
+        "scaling": [scaling(count // 2, 100.0)],
     }
     console = Console(width=180 if not sys.stdout.isatty() else None)
     console.print(_machine())
@@ -116,7 +143,7 @@ def main(
         for workload in workloads[name]:
             measured = _rounds(chosen, workload, runs, logs, console)
             everything += measured
-            console.print(table(name, measured))
+            console.print(table(name, measured), crop=False)
     if json_file is not None:
         json_file.write_text(json.dumps([figures.as_json() for figures in everything], indent=1))
 

@@ -34,6 +34,9 @@ class Competitor(Protocol):
     def pids(self) -> Sequence[int]:
         """The roots of the process trees whose CPU is this contender's."""
 
+    def counts(self) -> Mapping[str, int]:
+        """What it asked of its servers so far, by kind; empty where nobody counts."""
+
     def stop(self) -> None:
         """End its processes and drop what it stored; safe after a failed start."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,9 @@ class Durable:
 
     def pids(self) -> Sequence[int]:
         return [executor.pid for executor in self.executors]
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
     def stop(self) -> None:
         if self.client is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import time
 from collections import deque
@@ -35,10 +34,13 @@ class Figures:
         wall_seconds: From the submit to the last stop's arrival.
         submit_seconds: Until all recordings were accepted.
         cpu_seconds: By whom, see ``cpu.sample``, and the stub's own.
+        asked: Of its database and its broker, by kind.
         calls: Requests by "method status".
         refused_to_last_start: Refusals that arrived before the last start did.
-        last_start_seconds, last_stop_seconds: After the latest instant that was due.
+        last_start_seconds: After the latest instant that was due.
+        last_stop_seconds: The longest that a stop came after its instant.
         lags_ms: Of every start, from its instant to its arrival; empty where none was due.
+        stop_lags_ms: The same of every stop.
         busiest_second: Most requests that were admitted in any sliding second.
     """
 
@@ -51,18 +53,20 @@ class Figures:
     wall_seconds: float
     submit_seconds: float
     cpu_seconds: Mapping[str, float]
+    asked: Mapping[str, int]
     calls: Mapping[str, int]
     refused: int
     refused_to_last_start: int
     last_start_seconds: float | None
     last_stop_seconds: float | None
     lags_ms: Sequence[float] = field(default_factory=tuple)
+    stop_lags_ms: Sequence[float] = field(default_factory=tuple)
     busiest_second: int = 0
 
     @property
-    def floor_seconds(self) -> float:
-        """The earliest the last start of a herd can arrive, if all resources were acquired."""
-        return 0.0 if self.quota is None else math.ceil(self.recordings / self.quota) - 1.0
+    def limit_seconds(self) -> float:
+        """What the quota needs for one call of each recording."""
+        return 0.0 if self.quota is None else self.recordings / self.quota
 
     @property
     def cpu_own(self) -> float:
@@ -114,7 +118,7 @@ def run(contender: Competitor, workload: Workload, round_: int, logs: Path) -> F
         contender.start(stub.url)
         first = warm_up()
         contender.submit(first.recordings(time.time()))
-        _await_stops(stub, first.count, time.time() + first.patience_seconds)
+        _await_stops(stub, first.stops, time.time() + first.patience_seconds)
         time.sleep(SETTLE_SECONDS)
         stub.reset(workload.quota, workload.latency_ms)
         return _measure(contender, workload, round_, stub)
@@ -124,13 +128,14 @@ def run(contender: Competitor, workload: Workload, round_: int, logs: Path) -> F
 
 
 def _measure(contender: Competitor, workload: Workload, round_: int, stub: Stub) -> Figures:
+    counted = contender.counts()
     before, stub_before = cpu.sample(contender.pids()), stub.report()["cpu_s"]
     began = time.time()
     recordings = workload.recordings(began)
     contender.submit(recordings)
     submitted = time.time()
     used_to_submit = time.process_time()
-    _await_stops(stub, workload.count, workload.last_instant(began) + workload.patience_seconds)
+    _await_stops(stub, workload.stops, workload.last_instant(began) + workload.patience_seconds)
     time.sleep(SETTLE_SECONDS)
     after, report = cpu.sample(contender.pids()), stub.report()
     after["submit"] = used_to_submit  # what this process did since then is only watching
@@ -142,6 +147,7 @@ def _measure(contender: Competitor, workload: Workload, round_: int, stub: Stub)
         recordings=recordings,
         calls=stub.calls(),
         used=used,
+        asked={kind: n - counted.get(kind, 0) for kind, n in contender.counts().items()},
         began=began,
         submit_seconds=submitted - began,
     )
@@ -155,6 +161,7 @@ def figures(
     recordings: Sequence[Recording],
     calls: Sequence[Call],
     used: Mapping[str, float],
+    asked: Mapping[str, int],
     began: float,
     submit_seconds: float,
 ) -> Figures:
@@ -164,7 +171,8 @@ def figures(
     refusals = [call.at for call in calls if call.status == REFUSED]
     last_start = max(starts.values(), default=began)
     due = {r.cname: r.start_at for r in recordings if r.start_at is not None}
-    ends = [r.stop_at for r in recordings if r.stop_at is not None]
+    ends = {r.cname: r.stop_at for r in recordings if r.stop_at is not None}
+    stop_lags = {c: stops[c] - at for c, at in ends.items() if c in stops}
     counts: dict[str, int] = {}
     for call in calls:
         counts[f"{call.method} {call.status}"] = counts.get(f"{call.method} {call.status}", 0) + 1
@@ -172,18 +180,20 @@ def figures(
         contender=name,
         workload=workload.name,
         round=round_,
-        recordings=len(recordings),
+        recordings=workload.count,
         quota=workload.quota,
-        stopped=len(stops),
+        stopped=len(stops) - workload.ending,
         wall_seconds=max(stops.values(), default=began) - began,
         submit_seconds=submit_seconds,
         cpu_seconds=used,
+        asked=asked,
         calls=counts,
         refused=len(refusals),
         refused_to_last_start=sum(at < last_start for at in refusals),
         last_start_seconds=last_start - max(due.values()) if due else None,
-        last_stop_seconds=max(stops.values(), default=began) - max(ends) if ends else None,
+        last_stop_seconds=max(stop_lags.values(), default=None),
         lags_ms=[round((starts[c] - at) * 1000, 2) for c, at in due.items() if c in starts],
+        stop_lags_ms=[round(lag * 1000, 2) for lag in stop_lags.values()],
         busiest_second=busiest_second(call.at for call in calls if call.status != REFUSED),
     )
 

@@ -1,4 +1,4 @@
-"""A service that stops each recording as soon as it is seen to record, for the throughput run."""
+"""A service that stops each recording without a stop time as soon as it is seen to record."""
 
 from __future__ import annotations
 

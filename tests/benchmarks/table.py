@@ -12,7 +12,11 @@ from .measure import Figures
 
 Cell = Callable[[Sequence[Figures], Sequence[Figures]], str]  # its own runs, everybody's runs
 
-YARDSTICK = "chain"  # what everybody is compared with
+YARDSTICKS = {  # what everybody is compared with
+    "throughput": "chain",
+    "scaling": "ours-1",
+    "lanes": "ours-unpolled",
+}
 
 
 def table(workload: str, runs: Sequence[Figures]) -> Table:
@@ -53,12 +57,15 @@ def _spread(read: Callable[[Figures], float | None], digits: int) -> Cell:
     return cell
 
 
-def _ratio(read: Callable[[Figures], float]) -> Cell:
+def _ratio(read: Callable[[Figures], float | None]) -> Cell:
     """Compare with the yardstick's run of the same round."""
 
     def cell(own: Sequence[Figures], everybody: Sequence[Figures]) -> str:
-        yardstick = {run.round: read(run) for run in everybody if run.contender == YARDSTICK}
-        return _summary([read(r) / yardstick[r.round] for r in own if yardstick.get(r.round)], 2)
+        name = YARDSTICKS[own[0].workload]
+        yardstick = {run.round: read(run) or 0.0 for run in everybody if run.contender == name}
+        return _summary(
+            [(read(r) or 0.0) / yardstick[r.round] for r in own if yardstick.get(r.round)], 2
+        )
 
     return cell
 
@@ -81,19 +88,50 @@ def _server(name: str) -> Cell:
     return _spread(lambda run: run.cpu_seconds[name], 1)
 
 
-def _to_floor(run: Figures) -> float | None:
-    """How many times the best possible the last start took."""
-    if run.last_start_seconds is None or not run.floor_seconds:
-        return None
-    return run.last_start_seconds / run.floor_seconds
+def _to_limit(read: Callable[[Figures], float | None]) -> Callable[[Figures], float | None]:
+    """How many times the physical limit it took."""
+
+    def ratio(run: Figures) -> float | None:
+        seconds = read(run)
+        return seconds / run.limit_seconds if seconds is not None and run.limit_seconds else None
+
+    return ratio
+
+
+def _each_ms(read: Callable[[Figures], float]) -> Cell:
+    """Milliseconds for each recording."""
+    return _spread(lambda run: 1000 * read(run) / run.recordings, 1)
+
+
+def _each(kind: str) -> Cell:
+    """Of what was asked of the servers, for each recording."""
+
+    def read(run: Figures) -> float | None:
+        return run.asked[kind] / run.recordings if kind in run.asked else None
+
+    return _spread(read, 1)
+
+
+def _last_start(run: Figures) -> float | None:
+    return run.last_start_seconds
+
+
+def _last_stop(run: Figures) -> float | None:
+    return run.last_stop_seconds
+
+
+def _wall(run: Figures) -> float:
+    return run.wall_seconds
 
 
 _COLUMNS: dict[str, dict[str, Cell]] = {
     "throughput": {
-        "wall s": _spread(lambda run: run.wall_seconds, 1),
-        "wall ratio": _ratio(lambda run: run.wall_seconds),
+        "wall s": _spread(_wall, 1),
+        "wall ratio": _ratio(_wall),
+        "per s": _spread(lambda run: run.recordings / run.wall_seconds, 0),
         "CPU s": _spread(lambda run: run.cpu_own, 1),
         "CPU ratio": _ratio(lambda run: run.cpu_own),
+        "CPU ms each": _each_ms(lambda run: run.cpu_own),
         "submit s": _spread(lambda run: run.submit_seconds, 1),
         "PostgreSQL": _server("postgresql"),
         "Redis": _server("redis"),
@@ -101,13 +139,38 @@ _COLUMNS: dict[str, dict[str, Cell]] = {
         "stub": _server("stub"),
     },
     "herd": {
-        "last start s": _spread(lambda run: run.last_start_seconds, 1),
-        "floor s": _spread(lambda run: run.floor_seconds, 0),
-        "x floor": _spread(_to_floor, 1),
+        "limit s": _spread(lambda run: run.limit_seconds, 1),
+        "last start s": _spread(_last_start, 2),
+        "x limit": _spread(_to_limit(_last_start), 2),
+        "last stop s": _spread(_last_stop, 2),
+        "x limit ": _spread(_to_limit(_last_stop), 2),
         "refused": _spread(lambda run: run.refused, 0),
         "refused to last start": _spread(lambda run: run.refused_to_last_start, 0),
-        "last stop s": _spread(lambda run: run.last_stop_seconds, 1),
         "CPU s": _spread(lambda run: run.cpu_own, 1),
+    },
+    "lanes": {
+        "limit s": _spread(lambda run: 2 * run.limit_seconds, 1),
+        "last start s": _spread(_last_start, 2),
+        "ratio": _ratio(_last_start),
+        "last stop s": _spread(_last_stop, 2),
+        "ratio ": _ratio(_last_stop),
+        "queries": _spread(lambda run: run.calls.get("query 200", 0), 0),
+        "refused": _spread(lambda run: run.refused, 0),
+    },
+    "scaling": {
+        "wall s": _spread(_wall, 1),
+        "per s": _spread(lambda run: run.recordings / run.wall_seconds, 1),
+        "wall ratio": _ratio(_wall),
+        "CPU s": _spread(lambda run: run.cpu_own, 1),
+        "PostgreSQL": _server("postgresql"),
+    },
+    "cost": {
+        "statements": _each("statements"),
+        "trips": _each("trips"),
+        "messages": _each("messages"),
+        "CPU ms": _each_ms(lambda run: run.cpu_own),
+        "servers' CPU ms": _each_ms(lambda run: run.cpu_servers),
+        "per s": _spread(lambda run: run.recordings / run.wall_seconds, 0),
     },
     "lag": {
         "p50 ms": _lag(0.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,6 +38,8 @@ class Workload:
         lead_seconds: From the submit to the first instant that is due.
         spacing_seconds: Between one recording's instant and the next one's.
         hold_seconds: From a recording's instant to its stop; None stops after the query.
+        live: Recordings that began before and outlast the run.
+        ending: Recordings that began before, and whose stop is due at the instant.
         patience_seconds: After the last instant, a run that is not through is given up.
     """
 
@@ -49,15 +52,36 @@ class Workload:
     query_after_seconds: float = 0.0
     hold_seconds: float | None = None
     patience_seconds: float = 120.0
+    live: int = 0
+    ending: int = 0
+
+    @property
+    def stops(self) -> int:
+        """How many stops end the run."""
+        return self.count + self.ending
 
     def recordings(self, now: float) -> tuple[Recording, ...]:
         """Lay the recordings out from ``now`` (Unix seconds)."""
-        return tuple(self._recording(number, now) for number in range(self.count))
+        own = tuple(self._recording(number, now) for number in range(self.count))
+        return (*self._earlier(now), *own)
 
     def last_instant(self, now: float) -> float:
         """When the last thing falls due if ``now`` is the submit."""
         spread = self.spacing_seconds * max(0, self.count - 1)
         return now + (self.lead_seconds or 0.0) + spread + (self.hold_seconds or 0.0)
+
+    def _earlier(self, now: float) -> Iterator[Recording]:
+        """Begin one after another, as the quota lets them (each takes two calls)."""
+        instant = now + (self.lead_seconds or 0.0)
+        apart = 2.5 / self.quota if self.quota else 0.0
+        for number in range(self.live + self.ending):
+            yield Recording(
+                cname=f"{self.name}-earlier{number}",
+                uid=str(800_000 + number),
+                start_at=now + 5.0 + number * apart,
+                query_after_seconds=self.query_after_seconds,
+                stop_at=instant + 7200 if number < self.live else instant,
+            )
 
     def _recording(self, number: int, now: float) -> Recording:
         start_at = None
@@ -80,16 +104,41 @@ def throughput(count: int) -> Workload:
     return Workload(name="throughput", count=count)
 
 
+def cost(count: int) -> Workload:
+    """The same, to count what one recording asks of the servers."""
+    return Workload(name="cost", count=count)
+
+
 def herd(count: int, quota: int) -> Workload:
-    """All due at one instant, under a strict quota."""
+    """All due at one instant, and all stops at another, under a strict quota."""
+    turn = count / quota  # seconds that one call of each takes
     return Workload(
         name="herd",
         count=count,
         quota=quota,
-        lead_seconds=10.0,
+        lead_seconds=8.0 + 1.2 * turn,
+        query_after_seconds=5.0,
+        hold_seconds=26.0 + 2 * turn,
+    )
+
+
+def lanes(live: int, count: int, quota: int) -> Workload:
+    """So many starts and so many stops due at one instant, while others are live."""
+    return Workload(
+        name="lanes",
+        count=count,
+        quota=quota,
+        lead_seconds=15.0 + 2.5 * (live + count) / quota,
         query_after_seconds=5.0,
         hold_seconds=30.0,
+        live=live,
+        ending=count,
     )
+
+
+def scaling(count: int, latency_ms: float) -> Workload:
+    """Calls that take as long as real ones: what is waited for, not computed."""
+    return Workload(name="scaling", count=count, latency_ms=latency_ms)
 
 
 def lag(count: int, latency_ms: float) -> Workload:

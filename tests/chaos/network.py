@@ -36,6 +36,8 @@ class Carried:
         sid: What an answer to a start said.
         was_delivered: Whether the answer was written to a caller that still listened.
         was_abandoned: Whether the caller had gone when the answer came.
+        is_followed: Whether the caller used the connection again: it had taken the answer in.
+        left_at: When the caller closed the connection after this, its last request on it.
     """
 
     at: float
@@ -49,6 +51,8 @@ class Carried:
     sid: str | None = None
     was_delivered: bool = False
     was_abandoned: bool = False
+    is_followed: bool = False
+    left_at: float | None = None
 
 
 class Network:
@@ -129,6 +133,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     network: Network
+    last: Carried | None = None
+
+    def handle(self) -> None:
+        """Serve a connection, and note when its caller left it."""
+        super().handle()
+        if self.last is not None:
+            self.last.left_at = time.time()
 
     def do_GET(self) -> None:
         self._carry()
@@ -148,6 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
             cname=_cname(body),
             port=self.client_address[1],
         )
+        if self.last is not None:
+            self.last.is_followed = True
+        self.last = carried
         effect, delay = self.network.open(carried)
         try:
             reply = None if effect in _DROPPED else self._forwarded(body, effect)

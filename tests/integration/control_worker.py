@@ -5,11 +5,11 @@ import time
 
 from celery import Celery
 
-from recording_tasks import broker_guard, broker_thrift
+from recording_tasks.broker import guard, thrift
 
 if os.environ["GUARD"] == "yes":
-    broker_guard.install()
-    broker_thrift.install()
+    guard.install()
+    thrift.install()
 
 app = Celery("control", broker=os.environ["CONTROL_BROKER"])
 app.conf.update(

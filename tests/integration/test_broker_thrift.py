@@ -19,7 +19,7 @@ from neighbours import RedisServer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from test_traps_redis import _control
 
-from recording_tasks import broker_thrift
+from recording_tasks.broker import thrift
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 def channel(redis: RedisServer) -> Iterator[Any]:
     """A channel as a worker has one."""
-    broker_thrift.install()
+    thrift.install()
     with Connection(redis.url) as connection:
         yield connection.channel()
 
@@ -43,12 +43,12 @@ def own_client(channel: Any) -> Any:
 
 def test_it_is_put_up_once() -> None:
     """However often the application is made."""
-    broker_thrift.install()
+    thrift.install()
     from kombu.transport import redis as transport  # noqa: PLC0415
 
     thrifty = transport.Channel._create_client
 
-    broker_thrift.install()
+    thrift.install()
 
     assert transport.Channel._create_client is thrifty
 

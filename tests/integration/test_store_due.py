@@ -15,6 +15,8 @@ from recording_tasks.store import Store, Work
 
 pytest_plugins = ("stores",)
 
+LONG = timedelta(hours=1)
+
 
 # -- what is due -------------------------------------------------------------------------
 
@@ -176,3 +178,32 @@ def test_uids_in_use_are_those_of_open_sessions(store: Store) -> None:
         uids = writing.uids_of("default", "lesson")
 
     assert uids == {"1"}
+
+
+def test_an_awaited_query_is_found_behind_any_number_of_polls(store: Store) -> None:
+    """It has a lane of its own: whether a session began is not asked last."""
+    polled: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY}
+    for n in range(6):
+        put(store, f"p{n}", due_at=NINE - LONG, confirmed_at=NINE - LONG, **polled)
+    put(store, "new", state=SessionState.STARTED, step=Step.QUERY)
+    put(store, "doubted", confirmed_at=NINE - LONG, suspected_at=NINE, **polled)
+
+    found = due(store, most=2)
+
+    assert {"new-1", "doubted-1"} < set(found)
+    assert len(found) == 4
+
+
+def test_what_agora_is_asked_about_is_counted(store: Store) -> None:
+    """Running sessions of this app, and its quota with them."""
+    runs: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "recording", confirmed_at=NINE, **runs)
+    put(store, "started", **runs)
+    put(store, "ahead")
+    put(store, "over", state=SessionState.STOPPED, step=Step.REST)
+    put(store, "elsewhere", {"app": "school"}, app="school", **runs)
+    with store.writing() as writing:
+        writing.save_quota("default", {"factor": 0.5})
+
+    assert store.live("default") == (2, {"factor": 0.5})
+    assert store.live("unheard-of") == (0, {})

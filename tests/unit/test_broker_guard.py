@@ -9,13 +9,13 @@ import pytest
 from kombu.transport import redis as transport
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from recording_tasks import broker_guard
+from recording_tasks.broker import guard
 
 
 @pytest.mark.parametrize("connection", [None, SimpleNamespace(client=None)])
 def test_a_channel_without_a_connection_says_so(connection: object) -> None:
     """A connection error, which the worker mends, and no AttributeError, which ends it."""
-    broker_guard.install()
+    guard.install()
     parameters: Any = transport.Channel._connparams
     channel = SimpleNamespace(connection=connection)
 
@@ -25,9 +25,9 @@ def test_a_channel_without_a_connection_says_so(connection: object) -> None:
 
 def test_the_guard_is_put_up_once() -> None:
     """However often the application is made."""
-    broker_guard.install()
+    guard.install()
     guarded = transport.Channel._connparams
 
-    broker_guard.install()
+    guard.install()
 
     assert transport.Channel._connparams is guarded

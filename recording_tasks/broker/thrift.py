@@ -31,5 +31,5 @@ def install() -> None:
             kept = self.__dict__[_KEPT] = wasteful(self)
         return kept
 
-    setattr(channel, "_create_client", thrifty)  # noqa: B010 - a method, see broker_guard
+    setattr(channel, "_create_client", thrifty)  # noqa: B010 - a method, see the guard
     setattr(channel, _THRIFTY, True)

@@ -1,0 +1,1 @@
+"""What kombu does at the broker, and must do otherwise here."""
