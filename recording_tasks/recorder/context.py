@@ -69,9 +69,14 @@ class Context:
         self._loads[app] = now, load
         return load
 
-    def shuffled(self, apps: Sequence[Work]) -> list[Work]:
-        """Take apps in any order, so that none is the first at its account's quota every time."""
-        return self._rng.sample(apps, len(apps))
+    def in_order(self, apps: Sequence[Work]) -> Sequence[Work]:
+        """Order the apps of a sweep.
+
+        Where apps share the quota of an account, any order, so that none is always the first at
+        it.  Elsewhere the same in every sweep: so each is looked at every second, however long
+        the sweeps take.
+        """
+        return self._rng.sample(apps, len(apps)) if self.settings.account_rate else apps
 
     def free_uid(self, known: Store | Writing, app: str, channel: str) -> str:
         """Choose a recorder uid that no open session of the channel uses."""

@@ -277,7 +277,7 @@ class Recorder:
         until = looked_at_until(now, self._settings)
         apps = self._store.apps_with_work(until, now + self._settings.rules.resource_use)
         lapsed = []
-        for work in self._context.shuffled(apps):
+        for work in self._context.in_order(apps):
             claims = self._claim(work)
             lapsed.append(claims.lapsed)
             if claims.dispatches:

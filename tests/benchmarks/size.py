@@ -175,11 +175,14 @@ def measure_apps(server_url: str, console: Console) -> None:
             for _ in range(FEW_SWEEPS):
                 site.sweep()
         console.print(_table(f"apps: one sweep with {DUE} calls due in each app", one, many))
-        for backlog, of_whom in ((DUE, "nobody"), (BACKLOG, "the first app")):
-            waits = [_last_app_waits(many, backlog) for _ in range(20)]
+        waits: dict[int, list[float]] = {DUE: [], BACKLOG: []}
+        for _ in range(20):
+            for backlog, took in waits.items():
+                took.append(_last_app_waits(many, backlog))
+        for backlog, took in waits.items():
             console.print(
-                f"backlog of {of_whom}: the last app's calls are handed out"
-                f" {statistics.median(waits) * 1000:.0f} ms after the sweep began"
+                f"{backlog} due in the first app: the last app's calls are handed out"
+                f" {statistics.median(took) * 1000:.0f} ms after the sweep began"
             )
 
 

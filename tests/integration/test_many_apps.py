@@ -155,6 +155,16 @@ def test_what_one_app_has_is_handed_out_before_the_next_is_looked_at(
     assert {one, other} == {FIRST, LAST}
 
 
+def test_apps_have_the_same_turn_in_every_sweep(store: Store, recorder: Recorder) -> None:
+    """A sweep of seconds looks at each app as often as a short one: once for every beat."""
+    for app in APPS:
+        fill(store, app, 1, **{**QUERY, "due_at": NINE})
+
+    order_of_apps = [next(iter(by_app(store, list(part)))) for part in recorder.sweep_apps()]
+
+    assert order_of_apps == APPS
+
+
 def claimed(store: Store) -> list[Session]:
     query = sa.select(sessions).where(sessions.c.claimed.is_not(None))
     with store.database.read() as connection:
