@@ -13,7 +13,7 @@ from recording_tasks.store.driver import Prepared, prepared
 from recording_tasks.store.schema import apps, recordings, sessions
 
 
-def among(words: Iterable[str]) -> sa.BindParameter[Any]:
+def among(words: Iterable[str | int]) -> sa.BindParameter[Any]:
     """Write a fixed list into the statement itself: a plan for any list would read everything."""
     return sa.bindparam(None, list(words), expanding=True, literal_execute=True)
 
@@ -71,7 +71,7 @@ QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
 _asked_about = sa.and_(
     sessions.c.app == _app,
     sessions.c.is_open,
-    sessions.c.lane.in_([AWAITED_LANE, Step.QUERY.lane]),
+    sessions.c.lane.in_(among([AWAITED_LANE, Step.QUERY.lane])),
 )
 LIVE = sa.select(
     sa.select(sa.func.count()).where(_asked_about).scalar_subquery(),
@@ -82,14 +82,14 @@ _may_run = [state.value for state in SessionState if state.may_run or state.has_
 _soon = sa.bindparam("soon", type_=sessions.c.due_at.type)
 _is_acquired = sa.and_(sessions.c.claimed.is_not(None), sessions.c.lease_until > _now)
 _begins = sa.and_(sessions.c.app == _app, sessions.c.is_open, sessions.c.lane == Step.ACQUIRE.lane)
-# Each count reads what runs, or what is soon to begin, by the index of the lanes.
+# They read what is open at most, and never the past.
 CROWD = sa.select(
     sa.select(sa.func.count())
     .where(
         sessions.c.app == _app,
         sessions.c.is_open,
-        sessions.c.lane.in_([lane for lane in _LANES if lane != Step.ACQUIRE.lane]),
-        sessions.c.state.in_(_may_run),
+        sessions.c.lane.in_(among(lane for lane in _LANES if lane != Step.ACQUIRE.lane)),
+        sessions.c.state.in_(among(_may_run)),
     )
     .scalar_subquery(),
     sa.select(sa.func.count())
