@@ -69,6 +69,23 @@ def test_herds_that_come_every_minute_do_not_learn_it_anew(size: int) -> None:
     assert traffic.refused(60, 900) < 0.02
 
 
+def test_a_burst_of_theirs_now_and_then_does_not_slow_our_herds() -> None:
+    """Ten calls at once, every twenty seconds, and forty starts a minute beside our polls."""
+    traffic = Traffic(others=in_bursts(10, 20, NOON, NOON + 900))
+
+    for minute in range(15):
+        traffic.ask(Step.START, 40, NOON + minute * 60 + 10)
+        for _ in range(60):
+            traffic.ask(Step.QUERY, 2, NOON)
+            traffic.go_on(1)
+
+    starts = [one for one in traffic.outcomes if one.key.startswith("start") and not one.is_refused]
+    late = [(one.at - NOON - 10) % 60 for one in starts]
+    assert len(starts) == 15 * 40
+    assert max(late) < 6
+    assert traffic.refused(60, 900) < 0.02
+
+
 def test_what_was_refused_comes_again() -> None:
     """600 stops, half of the quota eaten: each is let through once."""
     traffic = Traffic(others=evenly(HALF, NOON, NOON + 200))
