@@ -17,6 +17,7 @@ _FEW_CALLS = 20
 _LEAST_AT_ONCE = 0.5  # of the rate is left by one lesson, however bad
 _REMEMBERED_PERIODS = 2.0  # an answer may take as long
 _FAR_BELOW = 2  # times less was sent than the rate lets
+_BESIDE_BURSTS = 0.9  # of the rate is ours, spread evenly, where others call in bursts
 _SELDOM_CALLS = 75  # without a refusal
 _LESSON_SECONDS = 2.0  # what was allotted before it is on its way for so long
 _CALLS_BEFORE_MORE = 150  # a refusal or two for so many calls: a probe of the rate is cheap
@@ -163,8 +164,8 @@ class Quota:
         What we had sent in the period before the refused call was let through, so that much is
         ours.  Refusals that belong together (calls that had left already) are one lesson: each
         may say better how much that was, and all together they take half of the rate at most.
-        A call that was refused though we sent far less than we may met a burst of theirs: then
-        we pause and keep the rate.  So we do after a refusal that comes seldom enough, but for
+        A call that was refused though we sent far less than we may met a burst of theirs: we
+        pause, and keep all but a tenth of the rate.  A refusal that comes seldom takes back only
         what was tried beyond the rate that had been let through for long.
 
         Args:
@@ -179,7 +180,11 @@ class Quota:
         sent = bisect_left(self.taken, slot - _SAME) - bisect_left(self.taken, slot - pace.period)
         paused_until = max(self.paused_until, now + 1.0)
         if (sent + 1) * _FAR_BELOW < known.factor * pace.rate:
-            return replace(known, calls=0, paused_until=paused_until)
+            known = replace(known, calls=0, paused_until=paused_until)
+            if known.factor <= _BESIDE_BURSTS:
+                return known
+            known = replace(known, factor_before=known.factor, proven=0)
+            return replace(known, factor=_BESIDE_BURSTS, factor_at=now, slowed_at=now)
         if is_new and before < 1.0 and known.calls >= _SELDOM_CALLS:
             factor = before - _gain(known.proven)
         else:

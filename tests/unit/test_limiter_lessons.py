@@ -73,14 +73,18 @@ def test_one_lesson_takes_half_of_the_rate_at_most() -> None:
     assert quota.factor == pytest.approx(0.5)
 
 
-def test_a_burst_of_theirs_makes_us_pause_and_nothing_else() -> None:
-    """We sent three calls where ten are ours: sending less would not have helped."""
-    quota = burst(4).slowed(NOON + 0.1, Pace(), NOON + 0.03)
+def test_a_burst_of_theirs_makes_us_pause_and_hardly_slower() -> None:
+    """We sent three calls where ten are ours: sending much less would not have helped."""
+    quota = burst(4)
 
-    slot, after = reserve(quota, Pace(), Step.STOP, NOON + 0.1, NOON + 0.1)
+    for time in range(5):
+        now = NOON + 20 * time
+        _, quota = reserve(quota, Pace(), Step.STOP, now, now)
+        quota = quota.slowed(now + 0.1, Pace(), now)
+    slot, _ = reserve(quota, Pace(), Step.STOP, now + 0.1, now + 0.1)
 
-    assert slot == pytest.approx(NOON + 1.1)
-    assert after.factor == 1.0
+    assert slot == pytest.approx(now + 1.1)
+    assert quota.factor == pytest.approx(0.9)
 
 
 def test_a_refusal_that_comes_seldom_takes_back_only_what_was_tried() -> None:
