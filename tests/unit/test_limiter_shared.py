@@ -117,11 +117,11 @@ def test_alone_nothing_is_refused() -> None:
     assert traffic.rate(10, 290) >= 9.4
 
 
-def last_of_a_herd(traffic: Traffic, *, polls: int) -> float:
-    """Tell how long fifty stops and fifty starts take that nobody could foresee."""
+def last_of_a_herd(traffic: Traffic, *, polls: int, known_at: int = 20) -> float:
+    """Tell how long fifty stops and fifty starts of one instant take, known since a second."""
+    begin = NOON + 20.01
     for second in range(60):
-        if second == 20:
-            begin = traffic.now + 0.01
+        if second == known_at:
             traffic.ask(Step.STOP, 50, begin)
             traffic.ask(Step.START, 50, begin)
         traffic.ask(Step.QUERY, max(0, polls - len(traffic.waiting)), NOON)
@@ -129,6 +129,14 @@ def last_of_a_herd(traffic: Traffic, *, polls: int) -> float:
     herd = [one.at for one in traffic.outcomes if not one.key.startswith("query")]
     assert len(herd) == 100
     return max(herd) - begin
+
+
+def test_a_herd_that_was_foreseen_is_not_delayed_by_polls() -> None:
+    """They leave its whole first period free."""
+    undisturbed = last_of_a_herd(Traffic(), polls=0, known_at=0)
+    disturbed = last_of_a_herd(Traffic(), polls=300, known_at=0)
+
+    assert disturbed <= undisturbed + 0.1
 
 
 def test_a_herd_is_served_as_if_there_were_no_polls() -> None:
