@@ -11,9 +11,14 @@ from recording_tasks.models import AWAITED_LANE, Step
 
 _LEAST_FACTOR = 0.1
 _SAME = 2e-6  # instants lose less than this on their way through the database
-_LESS_EACH_TIME = 0.95  # of the rate is left by a refusal that tells nothing better
+_LESS = 0.95  # of the rate is left by a refusal that tells nothing better
+_MUCH_LESS = 0.8  # the same, by one that follows another after a few calls
+_FEW_CALLS = 20
 _LEAST_AT_ONCE = 0.5  # of the rate is left by one lesson, however bad
 _REMEMBERED_PERIODS = 2.0  # an answer may take as long
+_FAR_BELOW = 2  # times less was sent than the rate lets
+_BESIDE_BURSTS = 0.9  # of the rate is ours, spread evenly, where others call in bursts
+_SELDOM_CALLS = 75  # without a refusal
 _LESSON_SECONDS = 2.0  # what was allotted before it is on its way for so long
 _CALLS_BEFORE_MORE = 150  # a refusal or two for so many calls: a probe of the rate is cheap
 _CALLS_TO_ALL = 80
@@ -77,7 +82,8 @@ class Quota:
         factor_at: When the factor was last looked at.
         slowed_at: When the last lesson began: a refusal, and those that belong to it.
         factor_before: What the factor was then.
-        proven: Calls that queued for a slot since the last refusal.
+        calls: Calls that were given a slot since the last refusal.
+        proven: Those of them that had to queue for it.
         polled_at: The slot of the last poll.
         paused_until: No call before; set by a 429.
         acquire_after: No acquire before; set by a 406, and 0 again once Agora takes one.
@@ -92,6 +98,7 @@ class Quota:
     factor_at: float = 0.0
     slowed_at: float = 0.0
     factor_before: float = 1.0
+    calls: int = 0
     proven: int = 0
     polled_at: float = 0.0
     paused_until: float = 0.0
@@ -157,6 +164,9 @@ class Quota:
         What we had sent in the period before the refused call was let through, so that much is
         ours.  Refusals that belong together (calls that had left already) are one lesson: each
         may say better how much that was, and all together they take half of the rate at most.
+        A call that was refused though we sent far less than we may met a burst of theirs: we
+        pause, and keep all but a tenth of the rate.  A refusal that comes seldom takes back only
+        what was tried beyond the rate that had been let through for long.
 
         Args:
             slot: When the refused call left.
@@ -168,8 +178,20 @@ class Quota:
         is_new = now - self.slowed_at >= _LESSON_SECONDS
         before = known.factor if is_new else self.factor_before
         sent = bisect_left(self.taken, slot - _SAME) - bisect_left(self.taken, slot - pace.period)
-        let_through = sent / pace.rate if pace.rate else 1.0
-        factor = min(let_through, known.factor * (_LESS_EACH_TIME if is_new else 1.0))
+        paused_until = max(self.paused_until, now + 1.0)
+        if (sent + 1) * _FAR_BELOW < known.factor * pace.rate:
+            known = replace(known, calls=0, paused_until=paused_until)
+            if known.factor <= _BESIDE_BURSTS:
+                return known
+            known = replace(known, factor_before=known.factor, proven=0)
+            return replace(known, factor=_BESIDE_BURSTS, factor_at=now, slowed_at=now)
+        if is_new and before < 1.0 and known.calls >= _SELDOM_CALLS:
+            factor = before - _gain(known.proven)
+        else:
+            # Spread evenly, as many were let through as leave in a period, give or take one.
+            let_through = (sent + int(before < 1.0)) / pace.rate if pace.rate else 1.0
+            less = _LESS if known.calls >= _FEW_CALLS else _MUCH_LESS
+            factor = min(let_through, known.factor * (less if is_new else 1.0))
         return replace(
             known,
             factor=max(_LEAST_FACTOR, before * _LEAST_AT_ONCE, factor),
@@ -177,7 +199,8 @@ class Quota:
             slowed_at=now if is_new else self.slowed_at,
             factor_before=before,
             proven=0,
-            paused_until=max(self.paused_until, now + 1.0) if is_new else self.paused_until,
+            calls=0,
+            paused_until=paused_until if is_new else self.paused_until,
         )
 
     def overloaded(self, now: float) -> Quota:
@@ -228,7 +251,8 @@ class Quota:
             quota = replace(quota, outer=outer)
         index = bisect_left(self.taken, slot)
         taken = (*self.taken[:index], slot, *self.taken[index:])
-        return replace(quota, taken=taken).proved(int(slot > not_before))
+        calls = self.calls + 1 if self.factor < 1.0 else 0
+        return replace(quota, taken=taken, calls=calls).proved(int(slot > not_before))
 
     def with_left(self, now: float, forget: float) -> Quota:
         """Remember that a session ended now, and forget those that ended so long ago."""

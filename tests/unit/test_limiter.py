@@ -139,7 +139,7 @@ def test_the_first_free_slot_is_free_and_the_first(taken: list[float], not_befor
     apart = 0.01 + 1e-5
     for at in earlier:
         is_crowded = any(abs(at - slot) < apart for slot in kept)
-        is_full = most_in_a_period([*kept, at], pace.period) > pace.rate
+        is_full = most_in_a_period([*kept, at], pace.period + 2e-6) > pace.rate  # or all but full
         assert is_crowded or is_full or found - at < 1e-4
 
 

@@ -64,36 +64,62 @@ def test_refusals_that_belong_together_are_one_lesson() -> None:
 
 
 def test_one_lesson_takes_half_of_the_rate_at_most() -> None:
-    """Somebody's burst lets nothing of ours through: that is a moment, not a rate."""
-    quota = burst(1)
+    """However little of a burst of ours was let through."""
+    quota = burst()
 
-    for late in (0.0, 0.3, 0.6):
-        quota = quota.slowed(NOON + late, Pace(), NOON)
+    for late in (0.09, 0.08, 0.07, 0.06, 0.05, 0.04):
+        quota = quota.slowed(NOON + 0.2, Pace(), NOON + late)
 
     assert quota.factor == pytest.approx(0.5)
 
 
+def test_a_burst_of_theirs_makes_us_pause_and_hardly_slower() -> None:
+    """We sent three calls where ten are ours: sending much less would not have helped."""
+    quota = burst(4)
+
+    for time in range(5):
+        now = NOON + 20 * time
+        _, quota = reserve(quota, Pace(), Step.STOP, now, now)
+        quota = quota.slowed(now + 0.1, Pace(), now)
+    slot, _ = reserve(quota, Pace(), Step.STOP, now + 0.1, now + 0.1)
+
+    assert slot == pytest.approx(now + 1.1)
+    assert quota.factor == pytest.approx(0.9)
+
+
+def test_a_refusal_that_comes_seldom_takes_back_only_what_was_tried() -> None:
+    """Half was let through for hundreds of calls: it stays half, and less would be a waste."""
+    even = tuple(NOON - 1 + n * 0.21 for n in range(5))
+    steady = replace(Quota(), factor=0.5, slowed_at=NOON - 60, taken=even, calls=160)
+
+    tried = replace(steady.proved(160), calls=160).slowed(NOON, Pace(), NOON)
+    often = replace(steady, calls=40).slowed(NOON, Pace(), NOON)
+
+    assert steady.proved(160).factor > 0.5
+    assert tried.factor == pytest.approx(0.5)
+    assert often.factor == pytest.approx(0.475)
+
+
+def refused_for_long(lessons: int) -> Quota:
+    """Have the last of many calls refused, again and again."""
+    quota, now = Quota(), NOON
+    for _ in range(lessons):
+        wanted = [wish(str(n), Step.UPDATE, now) for n in range(20)]
+        quota = allot(quota, Pace(), wanted, now, HORIZON).quota
+        last = quota.taken[-1]
+        now = last + 2.1
+        quota = quota.slowed(last + 0.1, Pace(), last)
+    return quota
+
+
 def test_lasting_refusals_slow_down_further_although_sweeps_go_on() -> None:
     """What a sweep allots meanwhile must not hide the next refusal."""
-    quota, now = Quota(), NOON
-
-    for _ in range(10):
-        quota = quota.slowed(now, Pace(), now)
-        for _ in range(4):
-            now += 0.5
-            quota = allot(quota, Pace(), [wish("a", Step.QUERY, now)], now, HORIZON).quota
-
-    assert quota.factor < 0.2
+    assert refused_for_long(10).factor < 0.2
 
 
 def test_the_rate_never_falls_to_nothing() -> None:
     """A tenth remains: stops must go out."""
-    quota, now = Quota(), NOON
-
-    for _ in range(100):
-        quota, now = quota.slowed(now, Pace(), now), now + 2.0
-
-    assert quota.factor == pytest.approx(0.1)
+    assert refused_for_long(100).factor == pytest.approx(0.1)
 
 
 def test_the_rate_is_kept_for_a_while_and_then_comes_back_faster_and_faster() -> None:

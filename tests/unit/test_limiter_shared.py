@@ -69,6 +69,23 @@ def test_herds_that_come_every_minute_do_not_learn_it_anew(size: int) -> None:
     assert traffic.refused(60, 900) < 0.02
 
 
+def test_a_burst_of_theirs_now_and_then_does_not_slow_our_herds() -> None:
+    """Ten calls at once, every twenty seconds, and forty starts a minute beside our polls."""
+    traffic = Traffic(others=in_bursts(10, 20, NOON, NOON + 900))
+
+    for minute in range(15):
+        traffic.ask(Step.START, 40, NOON + minute * 60 + 10)
+        for _ in range(60):
+            traffic.ask(Step.QUERY, 2, NOON)
+            traffic.go_on(1)
+
+    starts = [one for one in traffic.outcomes if one.key.startswith("start") and not one.is_refused]
+    late = [(one.at - NOON - 10) % 60 for one in starts]
+    assert len(starts) == 15 * 40
+    assert max(late) < 6
+    assert traffic.refused(60, 900) < 0.02
+
+
 def test_what_was_refused_comes_again() -> None:
     """600 stops, half of the quota eaten: each is let through once."""
     traffic = Traffic(others=evenly(HALF, NOON, NOON + 200))
@@ -100,11 +117,11 @@ def test_alone_nothing_is_refused() -> None:
     assert traffic.rate(10, 290) >= 9.4
 
 
-def last_of_a_herd(traffic: Traffic, *, polls: int) -> float:
-    """Tell how long fifty stops and fifty starts take that nobody could foresee."""
+def last_of_a_herd(traffic: Traffic, *, polls: int, known_at: int = 20) -> float:
+    """Tell how long fifty stops and fifty starts of one instant take, known since a second."""
+    begin = NOON + 20.01
     for second in range(60):
-        if second == 20:
-            begin = traffic.now + 0.01
+        if second == known_at:
             traffic.ask(Step.STOP, 50, begin)
             traffic.ask(Step.START, 50, begin)
         traffic.ask(Step.QUERY, max(0, polls - len(traffic.waiting)), NOON)
@@ -112,6 +129,14 @@ def last_of_a_herd(traffic: Traffic, *, polls: int) -> float:
     herd = [one.at for one in traffic.outcomes if not one.key.startswith("query")]
     assert len(herd) == 100
     return max(herd) - begin
+
+
+def test_a_herd_that_was_foreseen_is_not_delayed_by_polls() -> None:
+    """They leave its whole first period free."""
+    undisturbed = last_of_a_herd(Traffic(), polls=0, known_at=0)
+    disturbed = last_of_a_herd(Traffic(), polls=300, known_at=0)
+
+    assert disturbed <= undisturbed + 0.1
 
 
 def test_a_herd_is_served_as_if_there_were_no_polls() -> None:

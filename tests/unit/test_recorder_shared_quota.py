@@ -75,3 +75,21 @@ def test_no_recording_is_lost_and_few_calls_are_refused(desk: Desk, agora: Simul
     ]
     assert len(lates) == len(ids)
     assert max(lates[24:]) < timedelta(seconds=10)
+
+
+def test_after_an_outage_the_stops_go_first(desk: Desk, agora: Simulator) -> None:
+    """Nothing could be claimed for three minutes; starts that are due wait for the stops."""
+    agora.configure(pcw=500)
+    for number in range(15):
+        desk.record(channel=f"ends-{number}", duration=300)
+        start_at = (NINE + timedelta(seconds=300)).isoformat()
+        desk.record(channel=f"begins-{number}", start_at=start_at, duration=3000)
+    desk.go_on(240)
+
+    before = len(desk.calls())
+    desk.clock.sleep(180)
+    desk.until(lambda: len(desk.calls("start")) == 30)
+
+    methods = [call["method"] for call in desk.calls()[before:]]
+    assert methods[:15] == ["stop"] * 15
+    assert methods.count("start") == 15
