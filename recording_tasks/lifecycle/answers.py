@@ -47,13 +47,11 @@ _SIGNALS = {
     Remedy.OVERLOADED: Signal.OVERLOADED,
     Remedy.CREDENTIALS: Signal.CLOSED,
     Remedy.ACCOUNT: Signal.CLOSED,
-    # Only the service itself answers so: it has let us in.
-    Remedy.SUSPECT: Signal.FINE,
-    Remedy.SETTLED: Signal.FINE,
-    Remedy.EXITING: Signal.FINE,
-    Remedy.OTHER_UID: Signal.FINE,
-    Remedy.PARAMETERS: Signal.FINE,
 }
+# Only the service itself answers so: it has let us in.
+_LET_IN = frozenset(
+    {Remedy.SUSPECT, Remedy.SETTLED, Remedy.EXITING, Remedy.OTHER_UID, Remedy.PARAMETERS}
+)
 
 
 def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Change:
@@ -87,7 +85,10 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
 
 
 def _signal_of(answer: Answer) -> Signal | None:
-    return _SIGNALS.get(answer.remedy) if isinstance(answer, Refused) else Signal.FINE
+    if not isinstance(answer, Refused):
+        return Signal.FINE
+    is_let_in = answer.remedy in _LET_IN or answer.is_coded
+    return _SIGNALS.get(answer.remedy, Signal.FINE if is_let_in else None)
 
 
 def _acquired(

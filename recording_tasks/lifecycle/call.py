@@ -18,12 +18,14 @@ class Refused:
         reason: One line for people: method, HTTP status, code, text.
         may_have_run: Whether the request may have been carried out.
         was_reached: Whether Agora's backend said that it had the request (65, 62).
+        is_coded: Whether it carries a code of the service, which had let us in to give it.
     """
 
     remedy: Remedy
     reason: str
     may_have_run: bool = False
     was_reached: bool = False
+    is_coded: bool = False
 
 
 Answer = Acquired | Started | Observed | Updated | Stopped | Refused

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from recording_tasks.lifecycle import Call, Signal
 from recording_tasks.limiter import Pace, Quota
-from recording_tasks.models import Session, Step
+from recording_tasks.models import Acquired, Session
+
+_PROBE_AGAIN = 4.0  # seconds
 
 
 def is_told(session: Session, signal: Signal | None) -> bool:
@@ -22,7 +25,7 @@ def heeding(quota: Quota, signal: Signal | None, call: Call, pace: Pace, now: da
             return quota
         case Signal.FINE:
             opened = quota.opened()
-            return opened.relieved() if call.step is Step.ACQUIRE else opened
+            return opened.relieved() if isinstance(call.answer, Acquired) else opened
         case Signal.SLOW_DOWN:
             left_at = clock if call.left_at is None else call.left_at.timestamp()
             return quota.slowed(clock, pace, left_at)
@@ -30,3 +33,10 @@ def heeding(quota: Quota, signal: Signal | None, call: Call, pace: Pace, now: da
             return quota.overloaded(clock)
         case Signal.CLOSED:
             return quota.closed(clock)
+
+
+def asked_again_soon(quota: Quota, now: datetime) -> Quota:
+    """Let another call find out soon what one did not: whether we are let in again."""
+    if quota.probe_at is None:
+        return quota
+    return replace(quota, probe_at=min(quota.probe_at, now.timestamp() + _PROBE_AGAIN))

@@ -14,6 +14,7 @@ from recording_tasks.lifecycle import (
     Call,
     Change,
     Refused,
+    Signal,
     freed,
     is_fresh,
     settle,
@@ -24,7 +25,7 @@ from recording_tasks.models import Recording, Session, SessionState, Started, St
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
 from recording_tasks.recorder.context import Context
-from recording_tasks.recorder.heeding import heeding, is_told
+from recording_tasks.recorder.heeding import asked_again_soon, heeding, is_told
 from recording_tasks.recorder.keeping import written
 from recording_tasks.recorder.ledger import held as held_quota
 from recording_tasks.recorder.ledger import keep
@@ -142,7 +143,7 @@ class Calls:
         change = settle(recording, taken.session, call, moment)
         if change.successor is not None:
             return self._settle_under_locks(taken, call)  # its uid has to be a free one
-        if is_told(taken.session, change.signal):
+        if taken.session.is_probe or is_told(taken.session, change.signal):
             return self._settle_under_locks(taken, call)  # what it tells all takes the app's row
         follows = self._start_at_once(change.session, now) if is_acquire else None
         session = follows or change.session
@@ -176,6 +177,8 @@ class Calls:
             follows = None
             if quota is not None:
                 quota = heeding(quota, signal, call, context.pace(app), now)
+                if taken.session.is_probe and signal is not Signal.CLOSED:
+                    quota = asked_again_soon(quota, now)
                 quota = self._noting_end(quota, session, change.session, now)
             if quota is not None and self._is_start_claimed(taken.session, call):
                 follows, quota = self._start_in_turn(writing, change.session, quota, now)
@@ -305,14 +308,17 @@ class _Permits:
             quota = held_quota(writing, self._context.settings, session.app)
             if unused is not None:
                 quota = quota.without(unused.timestamp())
-            slot, quota = reserve(quota, pace, self._step, clock, clock)
+            slot, reserved = reserve(quota, pace, self._step, clock, clock)
             slot_at = instant(slot)
             if slot_at > now + _EARLY:
                 _give_back(writing, session)
+                if session.is_probe:
+                    quota = asked_again_soon(quota, now)
+                    keep(writing, self._context.settings, session.app, quota)
             elif writing.renew(
                 session.id, session.epoch, slot_at + self._context.lease(self._step)
             ):
-                keep(writing, self._context.settings, session.app, quota)
+                keep(writing, self._context.settings, session.app, reserved)
                 return slot_at
         raise _LostError
 

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -176,9 +177,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _forwarded(self, body: bytes, effect: Kind | None) -> _Reply:
         kept = {"Authorization", "Content-Type", "Accept", "User-Agent"}
         headers = {name: value for name, value in self.headers.items() if name.title() in kept}
-        if effect is Kind.NET_REPEATS:
-            self.network.forward(self.command, self.path, headers, body)
-        return self.network.forward(self.command, self.path, headers, body)
+        reply = self.network.forward(self.command, self.path, headers, body)
+        if effect is not Kind.NET_REPEATS:
+            return reply
+        again = self.network.forward(self.command, self.path, headers, body)
+        # Who repeats hands on what was carried out: that the repetition was refused tells nothing.
+        return reply if reply.status < HTTPStatus.BAD_REQUEST <= again.status else again
 
     def _answer(self, carried: Carried, reply: _Reply | None) -> None:
         """Hand the answer over, or end the connection without one."""

@@ -265,6 +265,7 @@ _RARE = (  # each holds the whole app up for 15 s and longer
 _RARE_EVERY = 90.0
 _TOO_MANY_EVERY = 15.0  # each makes every worker slower for a minute
 _ANSWER_EVERY = 0.5
+_WAITS = 6.0  # for a call that meets it: while nothing is called, faults must not pile up
 
 
 def _answers(rng: random.Random, seconds: float) -> Iterator[Answer]:
@@ -277,7 +278,7 @@ def _answers(rng: random.Random, seconds: float) -> Iterator[Answer]:
     while at < seconds:
         waiting = waiting or rng.sample(_menu(), len(_menu()))
         method, rule = waiting.pop()
-        yield Answer(at=at, method=method, rule={**rule, "cname": "room-*"})
+        yield Answer(at=at, method=method, rule={**rule, "cname": "room-*", "lasts": _WAITS})
         at = _in_a_wave(at + rng.uniform(0.5, 1.5) * _ANSWER_EVERY)
     for number in range(int(seconds // _TOO_MANY_EVERY)):
         at = _in_a_wave(_TOO_MANY_EVERY * (number + rng.random()))

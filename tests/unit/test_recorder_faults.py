@@ -268,6 +268,39 @@ def test_the_app_is_not_opened_by_silence(desk: Desk, agora: Simulator) -> None:
     assert quota.probe_at is not None
 
 
+@pytest.mark.parametrize(
+    ("fault", "soonest", "latest"),
+    [
+        ({"action": "refuse", "status": 429}, 3, 8),
+        ({"action": "refuse", "status": 502}, 3, 10),
+        ({"action": "reset", "times": 2}, 3, 8),
+        ({"action": "refuse", "code": 500}, 0, 2),
+    ],
+    ids=["429", "502", "reset", "500"],
+)
+def test_an_app_does_not_stay_closed_for_a_probe_that_met_another_fault(
+    desk: Desk, agora: Simulator, fault: dict[str, Any], soonest: float, latest: float
+) -> None:
+    """The credentials work again: an answer that tells opens it; after another, it asks soon."""
+    recording_id = desk.record(duration=3600)
+    desk.until_recording(recording_id)
+    agora.fault("query", "refuse", status=401)
+    desk.until(lambda: _probe_at(desk) is not None)
+    agora.fault("query", **fault)
+    met = len(desk.calls("query")) + 1
+    desk.until(lambda: len(desk.calls("query")) >= met)
+    met_at = desk.clock.now
+
+    desk.until(lambda: _probe_at(desk) is None)
+
+    assert soonest <= (desk.clock.now - met_at).total_seconds() <= latest
+
+
+def _probe_at(desk: Desk) -> float | None:
+    with desk.store.writing() as writing:
+        return Quota.from_json(writing.lock_quota("default") or {}).probe_at
+
+
 def test_a_429_slows_everybody_down_and_loses_nothing(
     make_desk: Callable[..., Desk], agora: Simulator
 ) -> None:
