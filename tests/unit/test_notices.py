@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from recording_tasks import tasks
+from recording_tasks.app import app
 from recording_tasks.recorder import Recorder
 from recording_tasks.settings import read_settings
 from recording_tasks.store import Database, Store
@@ -61,4 +63,26 @@ def test_nobody_asked_nobody_is_told(recorder: Recorder) -> None:
     """A recording without notify makes no notice."""
     _called_off(recorder)
 
+    assert recorder.notices() == []
+
+
+def test_one_that_nobody_can_send_does_not_block_the_others(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up, whatever is wrong with it, and the sweep goes on."""
+    odd = _called_off(recorder, notify={"task": "lessons.odd"})
+    even = _called_off(recorder, notify={"task": "lessons.even"})
+    sent: list[tuple[str, str]] = []
+
+    def send_task(name: str, args: tuple[str], *_: object, task_id: str) -> None:
+        if name == "lessons.odd":
+            raise AttributeError(name)
+        sent.append((args[0], task_id))
+
+    monkeypatch.setattr(tasks, "recorder", lambda: recorder)
+    monkeypatch.setattr(app, "send_task", send_task)
+    tasks.sweep()
+
+    assert sent == [(even, f"{even}-over")]
+    assert recorder.find(odd).notified_at is not None
     assert recorder.notices() == []
