@@ -102,7 +102,7 @@ _MESSAGES: Mapping[tuple[int, str], Remedy] = {
     (404, "no route matched"): Remedy.REFUSED,  # a wrong verb or URL: our fault
     (404, "failed to find worker"): Remedy.SUSPECT,
 }
-_UNAUTHORIZED, _TOO_MANY, _TIMED_OUT, _SERVER_FAULT = 401, 429, 408, 500
+_UNAUTHORIZED, _NOT_FOUND, _TIMED_OUT, _TOO_MANY, _SERVER_FAULT = 401, 404, 408, 429, 500
 _REACHED = frozenset({62, 65})
 
 
@@ -122,6 +122,8 @@ def react(method: Method, status: int, code: int | None, message: str = "") -> R
         return remedy
     if code is None and (remedy := _by_message(method, status, message)) is not None:
         return remedy
+    if status == _NOT_FOUND and code is None and not message and method in _RUNNING:
+        return Remedy.SUSPECT  # the gateway's own 404 has a text; the service may lack its code
     if status >= _SERVER_FAULT or status == _TIMED_OUT or 200 <= status < 300:  # noqa: PLR2004
         return Remedy.SAME_RESOURCE if method is Method.START else Remedy.SAME_AGAIN
     return Remedy.REFUSED
