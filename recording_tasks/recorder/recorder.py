@@ -142,7 +142,7 @@ class Recorder:
         Raises:
             UnknownRecordingError: There is none of this id.
         """
-        recording = self._store.find(recording_id)
+        recording = self._store.find(recording_id) if _may_be_id(recording_id) else None
         if recording is None:
             raise UnknownRecordingError(recording_id)
         return recording
@@ -173,7 +173,7 @@ class Recorder:
         Where nothing limits the app, the wish and the intent of the call are one write.
         """
         now = self._store.now()
-        seen = self._store.see_latest(recording_id)
+        seen = self._store.see_latest(recording_id) if _may_be_id(recording_id) else None
         if seen is None:
             raise UnknownRecordingError(recording_id)
         is_alone = seen.recording.session_count == 1  # no other session of it is to be stopped
@@ -381,7 +381,7 @@ class Recorder:
 
     def _latest(self, writing: Writing, recording_id: str) -> tuple[Recording, Session]:
         """Lock a recording and its latest session."""
-        held = writing.lock_latest(recording_id)
+        held = writing.lock_latest(recording_id) if _may_be_id(recording_id) else None
         if held is None:
             raise UnknownRecordingError(recording_id)
         return held
@@ -412,6 +412,11 @@ class Recorder:
             rule = relieved if is_relief_due(session, now, self._settings.rules) else lapsed
             change = rule(recording, session, self._moment(now))
             self._context.save(writing, recording, session, change)
+
+
+def _may_be_id(recording_id: object) -> bool:
+    """Tell whether a database could look for it; what a message brings may be anything."""
+    return isinstance(recording_id, str) and not check_text(recording_id, "recording_id")
 
 
 def _accepted(planned: Session, session: Session) -> Accepted:
