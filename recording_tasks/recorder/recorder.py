@@ -227,7 +227,9 @@ class Recorder:
         """
 
         def edit(recording: Recording, session: Session, now: datetime) -> Change:
-            if faults := [*check_text(request, "request"), *check_update(recording.mode, request)]:
+            faults = [*check_text(request, "request")]
+            faults += check_update(recording.mode, request, recording.request)
+            if faults:
                 raise InvalidInputError(faults)
             merged = merge_update(recording.update, request)
             return update_asked(recording, session, merged, now)
