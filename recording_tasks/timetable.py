@@ -12,6 +12,7 @@ from celery.schedules import crontab, maybe_schedule, schedule
 
 _BEAT_HEADER = "celery_beat_task"
 _FIRED = "recording_fired_at"
+_BEGINS = "recording_begins_at"
 _ENTRY = "recording_entry"
 _DAYS_BACK = 8  # a crontab fires at least once a week, or its exact past instant matters to nobody
 
@@ -24,7 +25,10 @@ def with_fire_time(
     if not headers.get(_BEAT_HEADER) or _FIRED in headers:
         return options
     name, rule = _entry(entries, task, args, kwargs)
-    headers[_FIRED] = nominal(rule, datetime.now(UTC)).isoformat()
+    now = datetime.now(UTC)
+    headers[_FIRED] = nominal(rule, now).isoformat()
+    if isinstance(rule, schedule) and not isinstance(rule, crontab):
+        headers[_BEGINS] = now.isoformat()  # an interval is counted from the beat's own beginning
     headers[_ENTRY] = name
     return {**options, "headers": headers}
 
@@ -33,7 +37,8 @@ def fired_at(request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """Complete the arguments of a recording that a beat asked for.
 
     It begins at the instant the entry fired for, however late the beat was, and its key is made
-    of the entry and that instant: two beats make one recording.  Other calls stay as they are.
+    of the entry and that instant: two beats make one recording.  An interval has no instant that
+    two beats share: it begins when the first of them fires.  Other calls stay as they are.
     """
     if not request.get(_BEAT_HEADER):
         return arguments
@@ -41,7 +46,7 @@ def fired_at(request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     entry = request.get(_ENTRY) or _fingerprint((), arguments)
     completed = dict(arguments)
     if completed.get("start_at") is None:
-        completed["start_at"] = fired
+        completed["start_at"] = request.get(_BEGINS) or fired
     if completed.get("key") is None:
         completed["key"] = f"beat:{entry}:{fired}"
     return completed

@@ -134,6 +134,18 @@ def test_an_interval_fires_for_a_multiple_of_itself() -> None:
     assert set(fired) == {at("2026-11-21T09:15:00+00:00")}
 
 
+def test_what_an_interval_asks_for_begins_when_it_fires(celery: Celery) -> None:
+    """Not at the multiple that makes its key: that may be over, where it is short."""
+    headers = stamped({"lesson": entry(schedule(timedelta(days=1), app=celery))})
+
+    completed = fired_at({"celery_beat_task": True, **headers}, LESSON)
+
+    begins = datetime.fromisoformat(completed["start_at"])
+    assert abs(datetime.now(UTC) - begins) < timedelta(minutes=1)
+    assert completed["key"] == f"beat:lesson:{headers['recording_fired_at']}"
+    assert headers["recording_fired_at"].endswith("T00:00:00+00:00")
+
+
 def test_two_beats_send_the_same_stamp(celery: Celery) -> None:
     """So the same key, and one recording."""
     entries = {"lesson": entry(crontab(minute="*", app=celery))}
