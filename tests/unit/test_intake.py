@@ -83,6 +83,18 @@ def test_a_queue_that_no_broker_takes_is_refused(queue: object) -> None:
     assert faults(notify={"task": "t" * 256}) == ["notify.task: must be of 255 bytes at most"]
 
 
+@pytest.mark.parametrize("name", ["aes", "AES", "Aes"])
+def test_a_secret_is_found_in_any_case(name: str) -> None:
+    """Its variable is in capitals, and a request may be so too."""
+    config = {"decryptionMode": 1, "secret": {"$secret": name}}
+
+    assert accepted(request={"recordingConfig": config}).request
+    config["secret"] = {"$secret": "other.key-1"}
+    assert faults(request={"recordingConfig": config}) == [
+        "request: the secret other_key_1 is not set; set RECORDING_SECRET__OTHER_KEY_1"
+    ]
+
+
 def test_arguments_nested_without_end_are_refused() -> None:
     """As one plain fault, not as an accident of the interpreter."""
     deep: dict[str, Any] = {}
