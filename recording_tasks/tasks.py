@@ -180,6 +180,9 @@ def _tell_askers() -> None:
         except (OperationalError, OSError) as error:
             log.warning("notice.failed recording=%s why=%s", recording.id, error)
             return
+        except app.connection_for_write().channel_errors as error:  # a broker that is full, say
+            log.warning("notice.failed recording=%s why=%s", recording.id, type(error).__name__)
+            continue
         except Exception as error:  # noqa: BLE001 - one that nobody can send must not block others
             kind = type(error).__name__
             log.error("notice.given_up recording=%s why=%s", recording.id, kind)  # noqa: TRY400
