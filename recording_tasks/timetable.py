@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from celery.schedules import crontab, maybe_schedule, schedule
+from celery.schedules import BaseSchedule, crontab, maybe_schedule, schedule
 
 _BEAT_HEADER = "celery_beat_task"
 _FIRED = "recording_fired_at"
@@ -24,8 +24,8 @@ def with_fire_time(
     headers = dict(options.get("headers") or {})
     if not headers.get(_BEAT_HEADER) or _FIRED in headers:
         return options
-    name, rule = _entry(entries, task, args, kwargs)
     now = datetime.now(UTC)
+    name, rule = _entry(entries, task, args, kwargs, now)
     headers[_FIRED] = nominal(rule, now).isoformat()
     if isinstance(rule, schedule) and not isinstance(rule, crontab):
         headers[_BEGINS] = now.isoformat()  # an interval is counted from the beat's own beginning
@@ -89,17 +89,28 @@ def _matches(rule: crontab, at: datetime) -> bool:
     )
 
 
-def _entry(entries: Mapping[str, Any], task: str, args: Any, kwargs: Any) -> tuple[str, object]:
-    """Find the entry that a beat is firing; its content names it where several could be meant."""
-    for name, entry in entries.items():
-        is_same = (
-            entry.get("task") == task
-            and tuple(entry.get("args") or ()) == tuple(args or ())
-            and dict(entry.get("kwargs") or {}) == dict(kwargs or {})
-        )
-        if is_same:
-            return name, maybe_schedule(entry.get("schedule"))  # seconds may stand for one
-    return _fingerprint(args or (), kwargs or {}), None
+def _entry(
+    entries: Mapping[str, Any], task: str, args: Any, kwargs: Any, now: datetime
+) -> tuple[str, object]:
+    """Find the entry that a beat is firing: of several that ask for the same, the latest due.
+
+    One that is in no schedule is named by its content.
+    """
+    found = [
+        (name, _rule(entry.get("schedule")))
+        for name, entry in entries.items()
+        if entry.get("task") == task
+        and tuple(entry.get("args") or ()) == tuple(args or ())
+        and dict(entry.get("kwargs") or {}) == dict(kwargs or {})
+    ]
+    if len(found) > 1:
+        found.sort(key=lambda one: nominal(one[1], now))
+    return found[-1] if found else (_fingerprint(args or (), kwargs or {}), None)
+
+
+def _rule(given: object) -> object:
+    """Read a schedule, for which seconds may stand; Celery's own way takes its app from it."""
+    return given if isinstance(given, BaseSchedule) else maybe_schedule(given)
 
 
 def _fingerprint(args: Any, kwargs: Mapping[str, Any]) -> str:
