@@ -292,6 +292,22 @@ def test_a_double_stop_as_it_was_really_seen() -> None:
     assert (error.code, error.remedy, error.reason) == (49, Remedy.SETTLED, "no reason given")
 
 
+@pytest.mark.parametrize(
+    ("method", "reason", "remedy"),
+    [
+        (Method.START, "task conflict", Remedy.OTHER_UID),
+        (Method.ACQUIRE, "vendor_over_load", Remedy.OVERLOADED),
+        (Method.ACQUIRE, "no_active_status", Remedy.ACCOUNT),
+        (Method.STOP, "invalid operation", Remedy.SETTLED),
+        (Method.QUERY, "invalid operation", Remedy.REFUSED),
+        (Method.STOP, "task conflict", Remedy.REFUSED),
+    ],
+)
+def test_a_known_reason_needs_no_code(method: Method, reason: str, remedy: Remedy) -> None:
+    """Everything in a body may be missing; what is left is enough where it is plain."""
+    assert refused(method, 400, {"reason": reason}).remedy is remedy
+
+
 @pytest.mark.parametrize("method", [Method.QUERY, Method.UPDATE, Method.UPDATE_LAYOUT, Method.STOP])
 def test_a_404_needs_no_code(method: Method) -> None:
     """Only the gateway's own, which has a text, and a proxy's page are about the address."""
