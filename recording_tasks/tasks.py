@@ -110,22 +110,23 @@ def purge() -> None:
         log.error("purge.stopped, the archive cannot be written: %s", error)  # noqa: TRY400
 
 
-@app.task(name="recording_tasks.acquire")
+@app.task(name="recording_tasks.acquire", ignore_result=False)
 def acquire(recording_id: str, claim: str | None = None) -> str:
     """Acquire a resource; the start that is chained to it runs only if it was claimed with it."""
-    if not _run(recording_id, Step.ACQUIRE, claim):
+    is_followed = _run(recording_id, Step.ACQUIRE, claim)
+    if claim is not None and not is_followed:
         raise Ignore
     return recording_id
 
 
-@app.task(name="recording_tasks.start")
+@app.task(name="recording_tasks.start", ignore_result=False)
 def start(recording_id: str, claim: str | None = None) -> str:
     """Start the recording with its acquired resource."""
     _run(recording_id, Step.START, claim)
     return recording_id
 
 
-@app.task(name="recording_tasks.query")
+@app.task(name="recording_tasks.query", ignore_result=False)
 def query(recording_id: str, claim: str | None = None) -> str:
     """Ask Agora how the recording goes."""
     _run(recording_id, Step.QUERY, claim)
@@ -199,12 +200,19 @@ def _tell_askers() -> None:
         except (OperationalError, OSError) as error:
             log.warning("notice.failed recording=%s why=%s", recording.id, error)
             return
+        except app.connection_for_write().channel_errors as error:  # a broker that is full, say
+            log.warning("notice.failed recording=%s why=%s", recording.id, type(error).__name__)
+            continue
+        except Exception as error:  # noqa: BLE001 - one that nobody can send must not block others
+            kind = type(error).__name__
+            log.error("notice.given_up recording=%s why=%s", recording.id, kind)  # noqa: TRY400
         recorder().notified(recording)
 
 
 def _tell_asker(recording: Recording) -> None:
     options = {"queue": recording.notify["queue"]} if "queue" in recording.notify else {}
     facts = {"state": recording.state.value, "reason": recording.reason}
+    options["task_id"] = f"{recording.id}-over"  # two sweeps may tell it: the id is the same
     send = partial(app.send_task, recording.notify["task"], (recording.id,), facts, **options)
     try:
         send()
@@ -215,6 +223,8 @@ def _tell_asker(recording: Recording) -> None:
 def _send(one: Dispatch, producer: Any) -> None:
     signature = _TASKS[one.step].si(one.recording_id, claim=one.claim)
     signature.set(task_id=f"{one.recording_id}-{one.claim}-{one.step.value}")
+    # Nobody waits for what a sweep sends; a caller's own message gets its result.
+    signature.set(ignore_result=True)
     options: dict[str, Any] = {"expires": one.expires_at + _EXPIRES, "producer": producer}
     options |= _eta(one.slot_at, one.step)
     if one.start_at is None:
@@ -222,7 +232,9 @@ def _send(one: Dispatch, producer: Any) -> None:
         return
     follows = start.si(one.recording_id, claim=one.start_claim)
     follows.set(
-        task_id=f"{one.recording_id}-{one.start_claim}-start", **_eta(one.start_at, Step.START)
+        task_id=f"{one.recording_id}-{one.start_claim}-start",
+        ignore_result=True,
+        **_eta(one.start_at, Step.START),
     )
     chain(signature, follows).apply_async(**options)
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from celery.schedules import crontab, maybe_schedule, schedule
+from celery.schedules import BaseSchedule, crontab, maybe_schedule, schedule
 
 _BEAT_HEADER = "celery_beat_task"
 _FIRED = "recording_fired_at"
+_BEGINS = "recording_begins_at"
 _ENTRY = "recording_entry"
 _DAYS_BACK = 8  # a crontab fires at least once a week, or its exact past instant matters to nobody
 
@@ -23,8 +24,11 @@ def with_fire_time(
     headers = dict(options.get("headers") or {})
     if not headers.get(_BEAT_HEADER) or _FIRED in headers:
         return options
-    name, rule = _entry(entries, task, args, kwargs)
-    headers[_FIRED] = nominal(rule, datetime.now(UTC)).isoformat()
+    now = datetime.now(UTC)
+    name, rule = _entry(entries, task, args, kwargs, now)
+    headers[_FIRED] = nominal(rule, now).isoformat()
+    if isinstance(rule, schedule) and not isinstance(rule, crontab):
+        headers[_BEGINS] = now.isoformat()  # an interval is counted from the beat's own beginning
     headers[_ENTRY] = name
     return {**options, "headers": headers}
 
@@ -33,7 +37,8 @@ def fired_at(request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """Complete the arguments of a recording that a beat asked for.
 
     It begins at the instant the entry fired for, however late the beat was, and its key is made
-    of the entry and that instant: two beats make one recording.  Other calls stay as they are.
+    of the entry and that instant: two beats make one recording.  An interval has no instant that
+    two beats share: it begins when the first of them fires.  Other calls stay as they are.
     """
     if not request.get(_BEAT_HEADER):
         return arguments
@@ -41,7 +46,7 @@ def fired_at(request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     entry = request.get(_ENTRY) or _fingerprint((), arguments)
     completed = dict(arguments)
     if completed.get("start_at") is None:
-        completed["start_at"] = fired
+        completed["start_at"] = request.get(_BEGINS) or fired
     if completed.get("key") is None:
         completed["key"] = f"beat:{entry}:{fired}"
     return completed
@@ -84,17 +89,28 @@ def _matches(rule: crontab, at: datetime) -> bool:
     )
 
 
-def _entry(entries: Mapping[str, Any], task: str, args: Any, kwargs: Any) -> tuple[str, object]:
-    """Find the entry that a beat is firing; its content names it where several could be meant."""
-    for name, entry in entries.items():
-        is_same = (
-            entry.get("task") == task
-            and tuple(entry.get("args") or ()) == tuple(args or ())
-            and dict(entry.get("kwargs") or {}) == dict(kwargs or {})
-        )
-        if is_same:
-            return name, maybe_schedule(entry.get("schedule"))  # seconds may stand for one
-    return _fingerprint(args or (), kwargs or {}), None
+def _entry(
+    entries: Mapping[str, Any], task: str, args: Any, kwargs: Any, now: datetime
+) -> tuple[str, object]:
+    """Find the entry that a beat is firing: of several that ask for the same, the latest due.
+
+    One that is in no schedule is named by its content.
+    """
+    found = [
+        (name, _rule(entry.get("schedule")))
+        for name, entry in entries.items()
+        if entry.get("task") == task
+        and tuple(entry.get("args") or ()) == tuple(args or ())
+        and dict(entry.get("kwargs") or {}) == dict(kwargs or {})
+    ]
+    if len(found) > 1:
+        found.sort(key=lambda one: nominal(one[1], now))
+    return found[-1] if found else (_fingerprint(args or (), kwargs or {}), None)
+
+
+def _rule(given: object) -> object:
+    """Read a schedule, for which seconds may stand; Celery's own way takes its app from it."""
+    return given if isinstance(given, BaseSchedule) else maybe_schedule(given)
 
 
 def _fingerprint(args: Any, kwargs: Mapping[str, Any]) -> str:

@@ -57,6 +57,9 @@ class Commands(click.Group):
         options["standalone_mode"] = False
         try:
             code = super().main(args, *rest, **options)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())  # its message is the help, line by line
+            code = INVALID
         except click.ClickException as error:
             _say([_with_usage(error)])
             code = INVALID if isinstance(error, click.UsageError) else REFUSED

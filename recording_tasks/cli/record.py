@@ -34,7 +34,11 @@ from recording_tasks.recorder import Accepted, check_order
 @click.option(
     "--request", metavar="FILE|JSON", help="recordingConfig and the like, in Agora's spelling."
 )
-@click.option("--on-early-exit", metavar="WHAT", help="restart (the default) or finish.")
+@click.option(
+    "--on-early-exit",
+    metavar="WHAT",
+    help="restart or finish; restart where an end is given, else finish.",
+)
 @click.option("--start-within", metavar="SPAN", help="How late it may begin; until its end.")
 @click.option("--label", "labels", metavar="NAME=VALUE", multiple=True, help="Repeatable.")
 @click.option("--wait", is_flag=True, help="Show how it goes until it is over.")

@@ -41,6 +41,7 @@ RECORD_ARGUMENTS = (
 LONGEST = timedelta(days=30)  # a session answers its calls for 720 hours at most
 _FARTHEST = timedelta(days=3660)
 _LONGEST_KEY = 512
+_LONGEST_NAME = 255  # of a queue or a message's type, in AMQP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,10 @@ def check_order(arguments: Mapping[str, Any], settings: Settings, now: datetime)
         InvalidInputError: Lists every fault with its path; no secret is echoed.
     """
     check = _Check(arguments, settings, now)
-    order = check.order()
+    try:
+        order = check.order()
+    except RecursionError:
+        raise InvalidInputError(["arguments: are nested too deeply"]) from None
     if check.faults:
         raise InvalidInputError(check.faults)
     return order
@@ -172,18 +176,19 @@ class _Check:
             self.faults += check_text(value, name)
         mode = self._mode()
         start_at = self._start_at()
+        stop_at = self._stop_at(start_at)
         request = self._request(mode)
         return Order(
             channel=self._channel(mode),
             start_at=start_at,
-            stop_at=self._stop_at(start_at),
+            stop_at=stop_at,
             mode=mode,
             uid=self._uid(),
             key=self._key(),
             app=self._app(),
             storage=self._storage(request),
             request=request,
-            on_early_exit=self._on_early_exit(),
+            on_early_exit=self._on_early_exit(stop_at),
             notify=self._notify(),
             labels=self._labels(),
             start_within=self._start_within(),
@@ -269,9 +274,11 @@ class _Check:
             self.faults += check_storage_region(request, storage)
         return str(name)
 
-    def _on_early_exit(self) -> OnEarlyExit:
+    def _on_early_exit(self, stop_at: datetime | None) -> OnEarlyExit:
+        """Without a stop time Agora's end is the end: an empty channel would restart for ever."""
+        default = OnEarlyExit.FINISH if stop_at is None else OnEarlyExit.RESTART
         try:
-            return OnEarlyExit(self._given.get("on_early_exit", OnEarlyExit.RESTART.value))
+            return OnEarlyExit(self._given.get("on_early_exit", default.value))
         except ValueError:
             self.faults.append("on_early_exit: must be restart or finish")
             return OnEarlyExit.RESTART
@@ -284,6 +291,12 @@ class _Check:
             return {}
         if notify and not notify.get("task"):
             self.faults.append("notify.task: the name of the task to send is missing")
+        elif len(notify.get("task", "").encode(errors="replace")) > _LONGEST_NAME:
+            self.faults.append(f"notify.task: must be of {_LONGEST_NAME} bytes at most")
+        queue = notify.get("queue", "celery")
+        is_text = isinstance(queue, str) and queue
+        if not is_text or len(queue.encode(errors="replace")) > _LONGEST_NAME:
+            self.faults.append(f"notify.queue: must be text of 1 to {_LONGEST_NAME} bytes")
         return dict(notify)
 
     def _start_within(self) -> float | None:

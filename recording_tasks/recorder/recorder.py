@@ -151,7 +151,7 @@ class Recorder:
         Raises:
             UnknownRecordingError: There is none of this id.
         """
-        recording = self._store.find(recording_id)
+        recording = self._store.find(recording_id) if _may_be_id(recording_id) else None
         if recording is None:
             raise UnknownRecordingError(recording_id)
         return recording
@@ -182,7 +182,7 @@ class Recorder:
         Where nothing limits the app, the wish and the intent of the call are one write.
         """
         now = self._store.now()
-        seen = self._store.see_latest(recording_id)
+        seen = self._store.see_latest(recording_id) if _may_be_id(recording_id) else None
         if seen is None:
             raise UnknownRecordingError(recording_id)
         is_alone = seen.recording.session_count == 1  # no other session of it is to be stopped
@@ -236,7 +236,9 @@ class Recorder:
         """
 
         def edit(recording: Recording, session: Session, now: datetime) -> Change:
-            if faults := [*check_text(request, "request"), *check_update(recording.mode, request)]:
+            faults = [*check_text(request, "request")]
+            faults += check_update(recording.mode, request, recording.request)
+            if faults:
                 raise InvalidInputError(faults)
             merged = merge_update(recording.update, request)
             return update_asked(recording, session, merged, now)
@@ -423,7 +425,7 @@ class Recorder:
 
     def _latest(self, writing: Writing, recording_id: str) -> tuple[Recording, Session]:
         """Lock a recording and its latest session."""
-        held = writing.lock_latest(recording_id)
+        held = writing.lock_latest(recording_id) if _may_be_id(recording_id) else None
         if held is None:
             raise UnknownRecordingError(recording_id)
         return held
@@ -457,6 +459,11 @@ def _in_turn(lapsed: Sequence[Sequence[str]]) -> Iterator[str]:
     """Take one of each app, then the second of each: no app waits for another's hundreds."""
     for of_each in zip_longest(*lapsed):
         yield from (session_id for session_id in of_each if session_id is not None)
+
+
+def _may_be_id(recording_id: object) -> bool:
+    """Tell whether a database could look for it; what a message brings may be anything."""
+    return isinstance(recording_id, str) and not check_text(recording_id, "recording_id")
 
 
 def _accepted(planned: Session, session: Session) -> Accepted:

@@ -48,9 +48,9 @@ RULE_VARIABLES = {
     "RECORDING_LEAVING_SECONDS": "leaving",
 }
 _DATABASE = re.compile(r"(sqlite(\+pysqlite)?:///?|postgres(ql(\+psycopg)?)?://)", re.IGNORECASE)
-_STORAGE = re.compile(r"RECORDING_STORAGE__([A-Z0-9_]+?)__([A-Z_]+)")
-_APP = re.compile(r"AGORA_APP__([A-Z0-9_]+?)__([A-Z_]+)")
-_SECRET = re.compile(r"RECORDING_SECRET__([A-Z0-9_]+)")
+_STORAGE = re.compile(r"RECORDING_STORAGE__([A-Za-z0-9_-]+?)__([A-Z_]+)")
+_APP = re.compile(r"AGORA_APP__([A-Za-z0-9_-]+?)__([A-Z_]+)")
+_SECRET = re.compile(r"RECORDING_SECRET__([A-Za-z0-9_]+)")
 _APP_KEYS = ("APP_ID", "CUSTOMER_ID", "CUSTOMER_SECRET")
 _CERTIFICATE = "CERTIFICATE"
 _OTHER_APP_KEYS = (_CERTIFICATE, "API_RATE", "MAX_SESSIONS")
@@ -338,10 +338,13 @@ class _Reader:
     def _grouped(self, pattern: re.Pattern[str]) -> dict[str, dict[str, tuple[str, str]]]:
         """Collect PREFIX__<PROFILE>__<KEY> variables as profile → key → (variable, value)."""
         found: dict[str, dict[str, tuple[str, str]]] = {}
+        prefix = pattern.pattern.partition("(")[0]
         for variable, value in self._environ.items():
             if match := pattern.fullmatch(variable):
                 profile, key = match.groups()
                 found.setdefault(profile.lower(), {})[key] = (variable, value.strip())
+            elif variable.startswith(prefix):
+                self.faults.append(f"{variable}: unknown; write {prefix}<PROFILE>__<KEY>")
         return found
 
     def _unknown(self, variable: str, key: str, known: list[str]) -> None:

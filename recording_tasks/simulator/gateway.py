@@ -225,7 +225,7 @@ async def _gone(receive: Receive) -> None:
 def _parsed(raw: bytes) -> Json | None:
     try:
         parsed = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if type(parsed) is dict else None
 

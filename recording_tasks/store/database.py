@@ -26,6 +26,7 @@ from recording_tasks.store.driver import Prepared
 _SYNC_SECONDS = 5.0  # clocks drift by microseconds in that time
 _SQLITE_BUSY_SECONDS = 20.0
 _READ_ONLY = "25006"  # PostgreSQL: we came to a standby, or to a server that is being moved
+_OLD_TABLES = frozenset({"42P01", "42703"})  # PostgreSQL: no such table, no such column
 
 
 class Database:
@@ -102,12 +103,11 @@ class Database:
         except PoolTimeoutError:
             raise StoreUnavailableError("no free connection in time") from None
         except DBAPIError as error:
-            is_read_only = getattr(error.orig, "sqlstate", None) == _READ_ONLY
-            if error.connection_invalidated or is_read_only:
+            if error.connection_invalidated or _passes(error.orig):
                 raise StoreUnavailableError(_first_line(error)) from None
             raise
         except psycopg.Error as error:
-            if isinstance(error, psycopg.OperationalError) or error.sqlstate == _READ_ONLY:
+            if isinstance(error, psycopg.OperationalError) or _passes(error):
                 raise StoreUnavailableError(_first_line(error)) from None
             raise
 
@@ -243,10 +243,18 @@ def _with_driver(url: str) -> str:
     return url
 
 
+def _passes(error: BaseException | None) -> bool:
+    """Tell whether trying again can help: a server being moved, tables being migrated."""
+    state = getattr(error, "sqlstate", None)
+    return state == _READ_ONLY or state in _OLD_TABLES
+
+
 def _first_line(error: DBAPIError | psycopg.Error) -> str:
     """Say what the driver said, without the statement and its parameters."""
     said = error.orig if isinstance(error, DBAPIError) else error
-    return str(said).strip().split("\n", 1)[0]
+    line = str(said).strip().split("\n", 1)[0]
+    is_old = getattr(said, "sqlstate", None) in _OLD_TABLES
+    return f"{line}; run: recording-tasks migrate" if is_old else line
 
 
 def database_folder(url: str) -> Path | None:

@@ -249,13 +249,12 @@ def _error(
     method: Method, status: int, body: Json | None, redact: Callable[[str], str]
 ) -> ServiceError:
     if body is None:
-        return ServiceError(
-            method.value, status, None, "the answer is no JSON object", react(method, status, None)
-        )
+        reason = "the answer is no JSON object"
+        return ServiceError(method.value, status, None, reason, react(method, status, None, reason))
     code = _code(body)
-    told = _text(body.get("reason")) or _text(body.get("message")) or "no reason given"
-    reason = shortened(redact(told))
-    return ServiceError(method.value, status, code, reason, react(method, status, code, reason))
+    told = shortened(redact(_text(body.get("reason")) or _text(body.get("message")) or ""))
+    remedy = react(method, status, code, told)
+    return ServiceError(method.value, status, code, told or "no reason given", remedy)
 
 
 def shortened(text: str) -> str:

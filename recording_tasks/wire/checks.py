@@ -12,6 +12,7 @@ from recording_tasks.wire.rules import (
     canvas_rules,
     request_rules,
     services_of,
+    start_rules,
     update_rules,
 )
 
@@ -31,13 +32,21 @@ def check_request(mode: Mode, request: object) -> list[str]:
     return _once(faults + list(request_rules(mode, plain, _PATH)))
 
 
-def check_update(mode: Mode, request: object) -> list[str]:
-    """List every fault of what a caller gives to update a running recording."""
+def check_update(
+    mode: Mode, request: object, started_with: Mapping[str, Any] | None = None
+) -> list[str]:
+    """List every fault of what a caller gives to update a running recording.
+
+    With the request that it was started with, those between the two as well.
+    """
     if not isinstance(request, Mapping):
         return [f"{_PATH}: must be an object"]
     plain = canonical(request)
     faults = check_model(update_model(mode), plain, _PATH)
-    return _once(faults + list(update_rules(mode, plain, _PATH)))
+    faults += update_rules(mode, plain, _PATH)
+    if started_with is not None:
+        faults += start_rules(started_with, plain, _PATH)
+    return _once(faults)
 
 
 def check_layout(request: object) -> list[str]:

@@ -94,15 +94,25 @@ _ANY_STATUS: Mapping[tuple[Method, int], Remedy] = {
     **{(method, code): Remedy.SAME_AGAIN for method in _RUNNING for code in (62, 65)},
 }
 
-# What the gateway says, when there is no code.
+# What the gateway says, when there is no code; and the service, where its code is missing.
 _MESSAGES: Mapping[tuple[int, str], Remedy] = {
     (400, "appid is invalid"): Remedy.ACCOUNT,
     (400, "invalid appid"): Remedy.ACCOUNT,
     (400, "invalid_appid"): Remedy.ACCOUNT,
     (404, "no route matched"): Remedy.REFUSED,  # a wrong verb or URL: our fault
     (404, "failed to find worker"): Remedy.SUSPECT,
+    (400, "task conflict"): Remedy.OTHER_UID,
+    (400, "vendor_over_load"): Remedy.OVERLOADED,
+    (400, "no_active_status"): Remedy.ACCOUNT,
+    (400, "invalid operation"): Remedy.SETTLED,
 }
-_UNAUTHORIZED, _TOO_MANY, _TIMED_OUT, _SERVER_FAULT = 401, 429, 408, 500
+_SAID_BY: Mapping[Remedy, tuple[Method, ...]] = {
+    Remedy.SUSPECT: _RUNNING,
+    Remedy.OTHER_UID: (Method.START,),
+    Remedy.OVERLOADED: (Method.ACQUIRE,),
+    Remedy.SETTLED: (Method.STOP,),
+}
+_UNAUTHORIZED, _NOT_FOUND, _TIMED_OUT, _TOO_MANY, _SERVER_FAULT = 401, 404, 408, 429, 500
 _REACHED = frozenset({62, 65})
 
 
@@ -122,6 +132,8 @@ def react(method: Method, status: int, code: int | None, message: str = "") -> R
         return remedy
     if code is None and (remedy := _by_message(method, status, message)) is not None:
         return remedy
+    if status == _NOT_FOUND and code is None and not message and method in _RUNNING:
+        return Remedy.SUSPECT  # the gateway's own 404 has a text; the service may lack its code
     if status >= _SERVER_FAULT or status == _TIMED_OUT or 200 <= status < 300:  # noqa: PLR2004
         return Remedy.SAME_RESOURCE if method is Method.START else Remedy.SAME_AGAIN
     return Remedy.REFUSED
@@ -130,8 +142,7 @@ def react(method: Method, status: int, code: int | None, message: str = "") -> R
 def _by_message(method: Method, status: int, message: str) -> Remedy | None:
     for (known, text), remedy in _MESSAGES.items():
         if status == known and text in message.lower():
-            suspect_nothing = remedy is Remedy.SUSPECT and method not in _RUNNING
-            return Remedy.REFUSED if suspect_nothing else remedy
+            return remedy if method in _SAID_BY.get(remedy, tuple(Method)) else Remedy.REFUSED
     return None
 
 

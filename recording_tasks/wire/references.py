@@ -18,11 +18,16 @@ def is_reference(value: object) -> bool:
 
 
 def name_of(value: object) -> str | None:
-    """Return the name in a well-formed reference, else None."""
+    """Return the name in a well-formed reference, else None; as the settings spell it.
+
+    A variable's name has no case, dot or hyphen to tell two secrets apart.
+    """
     if not isinstance(value, Mapping) or len(value) != 1:
         return None
     name = value.get(KEY)
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return None
+    return re.sub(r"[.-]", "_", name).lower()
 
 
 def names_in(value: object) -> frozenset[str]:

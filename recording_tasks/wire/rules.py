@@ -236,6 +236,17 @@ def _web_recorder(request: Mapping[str, Any], param: object, where: str) -> Iter
         yield f"{where}.maxRecordingHour: {hours} is above resourceExpiredHour {expired}"
 
 
+def start_rules(request: Mapping[str, Any], update: Mapping[str, Any], path: str) -> Iterator[str]:
+    """Yield every fault between an update and the request that the recording began with."""
+    types, streams = at(request, "recordingConfig", "streamTypes"), at(update, "streamSubscribe")
+    silent = {0: "videoUidList", 1: "audioUidList"}.get(number(types, -1))
+    if silent is not None and at(streams, silent) is not None:
+        yield f"{path}.streamSubscribe.{silent}: cannot stand beside streamTypes {types}"
+    names = {name for _, name, _ in services_of(request)}
+    if "rtmpPublishConfig" in update and "rtmp_publish_service" not in names:
+        yield f"{path}.rtmpPublishConfig: the recording began without rtmp_publish_service"
+
+
 def update_rules(mode: Mode, update: Mapping[str, Any], path: str) -> Iterator[str]:
     """Yield every fault between the fields of an update."""
     if not update:

@@ -176,6 +176,15 @@ def test_a_postgresql_that_is_away_is_an_error_with_a_remedy(verb: Callable[[Sto
     store.database.close()
 
 
+def test_tables_that_are_not_there_yet_are_an_error_with_a_remedy(postgresql_url: str) -> None:
+    """A worker that is quicker than the migration tries again: nothing of it is lost."""
+    store = Store(Database(postgresql_url))
+
+    for verb in (lambda: store.find("r"), lambda: store.see_latest("r"), lambda: put(store)):
+        with pytest.raises(StoreUnavailableError, match="run: recording-tasks migrate"):
+            verb()
+
+
 def test_the_time_of_a_postgresql_that_is_away_is_unknown() -> None:
     """It is never a worker's guess."""
     database = Database("postgresql://user@127.0.0.1:1/base")

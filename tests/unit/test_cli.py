@@ -49,6 +49,15 @@ def test_every_option_says_what_it_does(name: str) -> None:
     assert [option.name for option in options if not option.help] == []
 
 
+def test_no_command_is_answered_with_the_help(cli: Cli) -> None:
+    """As it is written, not squeezed into one line; and it was wrong usage all the same."""
+    result = cli.run()
+
+    assert result.exit_code == 2
+    assert cli.run("--help").stdout.strip() in result.stdout
+    assert result.stderr == ""
+
+
 def test_help_names_every_exit_code(cli: Cli) -> None:
     """Scripts can rely on them."""
     words = cli.run("--help").stdout.split("Exit codes:")[1].split("Example:")[0].split()

@@ -60,11 +60,48 @@ def test_a_channel_is_enough() -> None:
         app="default",
         storage="default",
         request={},
-        on_early_exit=OnEarlyExit.RESTART,
+        on_early_exit=OnEarlyExit.FINISH,
         notify={},
         labels={},
         start_within=None,
     )
+
+
+def test_only_what_has_an_end_is_restarted_before_it() -> None:
+    """Without one Agora's end is the end, unless the caller says otherwise."""
+    assert accepted(duration=60).on_early_exit is OnEarlyExit.RESTART
+    assert accepted(duration=60, on_early_exit="finish").on_early_exit is OnEarlyExit.FINISH
+    assert accepted(on_early_exit="restart").on_early_exit is OnEarlyExit.RESTART
+
+
+@pytest.mark.parametrize("queue", [5, "", {"a": 1}, ["q"], "q" * 256, "é" * 128])
+def test_a_queue_that_no_broker_takes_is_refused(queue: object) -> None:
+    """It would be found out only at the recording's end."""
+    notify = {"task": "lessons.ended", "queue": queue}
+
+    assert faults(notify=notify) == ["notify.queue: must be text of 1 to 255 bytes"]
+    assert faults(notify={"task": "t" * 256}) == ["notify.task: must be of 255 bytes at most"]
+
+
+@pytest.mark.parametrize("name", ["aes", "AES", "Aes"])
+def test_a_secret_is_found_in_any_case(name: str) -> None:
+    """Its variable is in capitals, and a request may be so too."""
+    config = {"decryptionMode": 1, "secret": {"$secret": name}}
+
+    assert accepted(request={"recordingConfig": config}).request
+    config["secret"] = {"$secret": "other.key-1"}
+    assert faults(request={"recordingConfig": config}) == [
+        "request: the secret other_key_1 is not set; set RECORDING_SECRET__OTHER_KEY_1"
+    ]
+
+
+def test_arguments_nested_without_end_are_refused() -> None:
+    """As one plain fault, not as an accident of the interpreter."""
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+
+    assert faults(request=deep) == ["arguments: are nested too deeply"]
 
 
 def test_what_is_null_counts_as_left_out() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 
+from recording_tasks import tasks
+from recording_tasks.app import app
 from recording_tasks.recorder import Recorder
 from recording_tasks.settings import read_settings
 from recording_tasks.store import Database, Store
@@ -62,3 +65,30 @@ def test_nobody_asked_nobody_is_told(recorder: Recorder) -> None:
     _called_off(recorder)
 
     assert recorder.notices() == []
+
+
+def test_one_that_nobody_can_send_does_not_block_the_others(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up, whatever is wrong with it, and the sweep goes on."""
+    odd = _called_off(recorder, notify={"task": "lessons.odd"})
+    full = _called_off(recorder, notify={"task": "lessons.full"})
+    even = _called_off(recorder, notify={"task": "lessons.even"})
+    redis = app.connection_for_write("redis://")
+    sent: list[tuple[str, str]] = []
+
+    def send_task(name: str, args: tuple[str], *_: object, task_id: str, **__: object) -> None:
+        if name == "lessons.odd":
+            raise AttributeError(name)
+        if name == "lessons.full":
+            raise ResponseError("OOM command not allowed")
+        sent.append((args[0], task_id))
+
+    monkeypatch.setattr(tasks, "recorder", lambda: recorder)
+    monkeypatch.setattr(app, "send_task", send_task)
+    monkeypatch.setattr(app, "connection_for_write", lambda: redis)
+    tasks.sweep()
+
+    assert sent == [(even, f"{even}-over")]
+    assert recorder.find(odd).notified_at is not None
+    assert [one.id for one in recorder.notices()] == [full]

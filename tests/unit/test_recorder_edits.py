@@ -150,6 +150,14 @@ def test_what_does_not_exist_cannot_be_stopped(desk: Desk, verb: str) -> None:
         getattr(desk.recorder, verb)("nothing")
 
 
+@pytest.mark.parametrize("recording_id", ["a\0b", "\ud800", 7, None, {"a": 1}, ["a"]])
+@pytest.mark.parametrize("verb", ["stop", "stop_now", "cancel", "find"])
+def test_what_can_be_no_id_is_unknown_too(desk: Desk, verb: str, recording_id: Any) -> None:
+    """A message may bring anything; the database is not asked what it cannot be asked."""
+    with pytest.raises(UnknownRecordingError):
+        getattr(desk.recorder, verb)(recording_id)
+
+
 def test_a_claimed_acquire_is_void_after_a_cancel(desk: Desk) -> None:
     """Its message arrives, and calls nothing."""
     accepted = desk.recorder.record({"channel": "lesson", "duration": 60})

@@ -109,6 +109,20 @@ def test_an_open_recording_runs_until_it_is_stopped(desk: Desk) -> None:
     assert desk.running() == 0
 
 
+def test_an_open_recording_ends_when_agora_ends_it(desk: Desk, agora: Simulator) -> None:
+    """Everybody has left, and its session idles out: no other one waits in the empty channel."""
+    recording_id = desk.record(duration=None)
+    desk.until_recording(recording_id)
+
+    agora.channel("lesson", users=[])
+    recording = desk.until_final(recording_id, within=1200)
+
+    assert recording.state is RecordingState.STOPPED
+    assert "ended early" in str(recording.reason)
+    assert len(desk.sessions(recording_id)) == 1
+    assert desk.running() == 0
+
+
 def test_a_failover_does_not_end_the_session(desk: Desk, agora: Simulator) -> None:
     """404 for 75 seconds, and the same session records on."""
     recording_id = desk.record()

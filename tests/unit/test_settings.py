@@ -159,6 +159,28 @@ def test_a_misspelt_key_is_told_with_what_was_meant() -> None:
     assert told == ["RECORDING_STORAGE__DEFAULT__BUCKT: unknown; did you mean BUCKET?"]
 
 
+def test_a_profile_may_be_written_in_any_case() -> None:
+    """Its name is in lower case, however its variables are spelt."""
+    spelt = {name.replace("DEFAULT", "School-Two"): value for name, value in BUCKET.items()}
+
+    assert list(read_settings(spelt).storages) == ["school-two"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "shape"),
+    [
+        ("RECORDING_STORAGE__DEFAULT_VENDOR", "RECORDING_STORAGE__<PROFILE>__<KEY>"),
+        ("RECORDING_STORAGE__DEFAULT__bucket", "RECORDING_STORAGE__<PROFILE>__<KEY>"),
+        ("AGORA_APP__SCHOOL", "AGORA_APP__<PROFILE>__<KEY>"),
+    ],
+)
+def test_a_variable_that_is_of_no_profile_is_a_fault(variable: str, shape: str) -> None:
+    """It would be missed only by the first recording that needs it."""
+    assert faults(**APP, **BUCKET, **{variable: "canary"}) == [
+        f"{variable}: unknown; write {shape}"
+    ]
+
+
 def test_base_urls_of_nothing_but_commas_are_a_fault() -> None:
     """Nobody could be called."""
     assert faults(AGORA_BASE_URLS=" , ") == ["AGORA_BASE_URLS: names no URL"]

@@ -134,6 +134,34 @@ def test_an_interval_fires_for_a_multiple_of_itself() -> None:
     assert set(fired) == {at("2026-11-21T09:15:00+00:00")}
 
 
+def test_what_an_interval_asks_for_begins_when_it_fires(celery: Celery) -> None:
+    """Not at the multiple that makes its key: that may be over, where it is short."""
+    headers = stamped({"lesson": entry(schedule(timedelta(days=1), app=celery))})
+
+    completed = fired_at({"celery_beat_task": True, **headers}, LESSON)
+
+    begins = datetime.fromisoformat(completed["start_at"])
+    assert abs(datetime.now(UTC) - begins) < timedelta(minutes=1)
+    assert completed["key"] == f"beat:lesson:{headers['recording_fired_at']}"
+    assert headers["recording_fired_at"].endswith("T00:00:00+00:00")
+
+
+def test_the_entry_that_fires_is_meant_where_several_ask_for_the_same(celery: Celery) -> None:
+    """The same lesson at nine and at six: the second is not taken for the first one's."""
+    now = datetime.now(UTC).astimezone(BERLIN)
+    before = now - timedelta(minutes=30)
+    entries = {
+        "this": entry(crontab(hour=now.hour, minute=now.minute, app=celery)),
+        "before": entry(crontab(hour=before.hour, minute=before.minute, app=celery)),
+    }
+
+    for order in (entries, dict(reversed(entries.items()))):
+        headers = stamped(order)
+        fired = datetime.fromisoformat(headers["recording_fired_at"])
+        assert headers["recording_entry"] == "this"
+        assert fired == now.replace(second=0, microsecond=0)
+
+
 def test_two_beats_send_the_same_stamp(celery: Celery) -> None:
     """So the same key, and one recording."""
     entries = {"lesson": entry(crontab(minute="*", app=celery))}

@@ -292,6 +292,39 @@ def test_a_double_stop_as_it_was_really_seen() -> None:
     assert (error.code, error.remedy, error.reason) == (49, Remedy.SETTLED, "no reason given")
 
 
+@pytest.mark.parametrize(
+    ("method", "reason", "remedy"),
+    [
+        (Method.START, "task conflict", Remedy.OTHER_UID),
+        (Method.ACQUIRE, "vendor_over_load", Remedy.OVERLOADED),
+        (Method.ACQUIRE, "no_active_status", Remedy.ACCOUNT),
+        (Method.STOP, "invalid operation", Remedy.SETTLED),
+        (Method.QUERY, "invalid operation", Remedy.REFUSED),
+        (Method.STOP, "task conflict", Remedy.REFUSED),
+    ],
+)
+def test_a_known_reason_needs_no_code(method: Method, reason: str, remedy: Remedy) -> None:
+    """Everything in a body may be missing; what is left is enough where it is plain."""
+    assert refused(method, 400, {"reason": reason}).remedy is remedy
+
+
+@pytest.mark.parametrize("method", [Method.QUERY, Method.UPDATE, Method.UPDATE_LAYOUT, Method.STOP])
+def test_a_404_needs_no_code(method: Method) -> None:
+    """Only the gateway's own, which has a text, and a proxy's page are about the address."""
+    for body in ({}, IDS, {"code": "404"}, {"reason": "failed to find worker"}):
+        assert refused(method, 404, body).remedy is Remedy.SUSPECT
+    with pytest.raises(ServiceError) as empty:
+        read_answer(method, 404, b"")
+    with pytest.raises(ServiceError) as page:
+        read_answer(method, 404, b"<html>Not Found</html>")
+
+    assert empty.value.remedy is Remedy.SUSPECT
+    assert page.value.remedy is Remedy.REFUSED
+    no_route = {"message": "no Route matched with those values"}
+    assert refused(method, 404, no_route).remedy is Remedy.REFUSED
+    assert refused(Method.START, 404, {}).remedy is Remedy.REFUSED
+
+
 def test_gateways_and_proxies_answer_otherwise() -> None:
     """A message without a code, HTML, nothing at all."""
     assert refused(Method.QUERY, 401, {"message": "Unauthorized"}).reason == "Unauthorized"

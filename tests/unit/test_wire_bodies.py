@@ -133,7 +133,7 @@ def test_references_become_secrets() -> None:
             "salt": {"$secret": "salt"},
         }
     }
-    secrets = {"room.key": "pass-word", "salt": SALT, "other": "unused"}
+    secrets = {"room_key": "pass-word", "salt": SALT, "other": "unused"}
     body = start_body("room", "7", Mode.MIX, request, storage=STORAGE, secrets=secrets)
 
     assert request_of(body)["recordingConfig"]["secret"] == "pass-word"

@@ -63,6 +63,31 @@ def test_a_bad_update_istold(mode: Mode, update: Json, sentence: str) -> None:
     assert told(faults, sentence), faults
 
 
+def test_an_update_fits_what_the_recording_began_with() -> None:
+    """A medium that is not recorded has no list, and a push that was not begun no address."""
+    audio, video = (
+        {f"{m}UidList": {f"subscribe{m.title()}Uids": ["7"]}} for m in ["audio", "video"]
+    )
+    push = {"rtmpPublishConfig": {"outputs": [{"rtmpUrl": "rtmp://a.example/x"}]}}
+    only_audio, only_video = ({"recordingConfig": {"streamTypes": types}} for types in (0, 1))
+    pushing = {
+        "extensionServiceConfig": {"extensionServices": [{"serviceName": "rtmp_publish_service"}]}
+    }
+
+    assert check_update(Mode.MIX, {"streamSubscribe": audio}, only_audio) == []
+    assert check_update(Mode.MIX, {"streamSubscribe": video}, {}) == []
+    assert check_update(Mode.MIX, {"streamSubscribe": video}, only_audio) == [
+        "request.streamSubscribe.videoUidList: cannot stand beside streamTypes 0"
+    ]
+    assert check_update(Mode.INDIVIDUAL, {"streamSubscribe": audio}, only_video) == [
+        "request.streamSubscribe.audioUidList: cannot stand beside streamTypes 1"
+    ]
+    assert check_update(Mode.WEB, push, pushing) == []
+    assert check_update(Mode.WEB, push, {}) == [
+        "request.rtmpPublishConfig: the recording began without rtmp_publish_service"
+    ]
+
+
 def test_a_layout_stands_bare() -> None:
     """updateLayout takes the layout's fields without an envelope, and no size."""
     good = {"mixedVideoLayout": 3, "backgroundColor": "#FF0000", "layoutConfig": [REGION]}
