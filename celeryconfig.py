@@ -41,6 +41,7 @@ _calls = {"queue": "recording_tasks.calls"}
 task_routes = {
     "recording_tasks.sweep": {"queue": "recording_tasks.sweep"},
     "recording_tasks.reconcile": {"queue": "recording_tasks.sweep"},
+    "recording_tasks.purge": {"queue": "recording_tasks.sweep"},
     "recording_tasks.acquire": _calls,
     "recording_tasks.start": _calls,
     "recording_tasks.query": _calls,
@@ -61,6 +62,11 @@ beat_schedule = {
         "task": "recording_tasks.reconcile",
         "schedule": 60.0,
         "options": {"expires": 50.0},
+    },
+    "purge": {
+        "task": "recording_tasks.purge",
+        "schedule": 300.0,
+        "options": {"expires": 240.0},
     },
 }
 beat_max_loop_interval = 1.0

@@ -58,6 +58,11 @@ class SessionState(StrEnum):
         return self in _FINAL_SESSIONS
 
     @property
+    def has_resource(self) -> bool:
+        """Whether its start is the next that is sent."""
+        return self is SessionState.ACQUIRED
+
+    @property
     def may_run(self) -> bool:
         """Whether Agora may be recording it at this moment, as far as we know."""
         return self in _RUNNING_SESSIONS
@@ -104,6 +109,7 @@ _LANES = {
     Step.QUERY: 4,
     Step.REST: 5,
 }
+AWAITED_LANE = _LANES[Step.UPDATE]  # of a query that something is decided by
 _FINAL_RECORDINGS = frozenset(
     {
         RecordingState.STOPPED,
@@ -269,7 +275,8 @@ class Session:
         slot_at: The instant in the quota that the claimed call may use.
         lease_until: Until when the claim holds; afterwards anyone may claim it anew.
         is_sending: Whether the call may be under way (the intent was written).
-        is_probe: Whether the claimed call is to find out if the credentials work by now.
+        is_probe: Whether the claimed call is to find out if the credentials work by now, or if
+            Agora takes another session again.
         attempts: How often the present step was tried in a row without success.
         start_sent_at: When start was first sent, so that its outcome may be unknown since.
         suspected_at: Since when Agora answers 404 without a break.
@@ -323,6 +330,17 @@ class Session:
     start_by: datetime | None = None
     ends_at: datetime | None = None
     recheck_at: datetime | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its next query decides something: if it began, or if it is still there."""
+        is_open_question = self.confirmed_at is None or self.suspected_at is not None
+        return self.step is Step.QUERY and is_open_question
+
+    @property
+    def lane(self) -> int:
+        """How urgent its next step is; the lower, the more."""
+        return AWAITED_LANE if self.is_awaited else self.step.lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,8 +80,11 @@ def cancel(recording_id: str) -> str:
 @app.task(name="recording_tasks.sweep")
 def sweep() -> None:
     """Claim what is due and send it to the workers; safe to run at any time, anywhere."""
+    is_sent = True
     try:
-        dispatch(recorder().sweep())
+        for dispatches in recorder().sweep_apps():
+            # Where one could not be sent, a try for each app would take seconds.
+            is_sent = is_sent and dispatch(dispatches)
         _tell_askers()
     except StoreUnavailableError as error:
         log.warning("sweep.skipped why=%s", error)
@@ -94,6 +97,17 @@ def reconcile() -> None:
         recorder().reconcile()
     except StoreUnavailableError as error:
         log.warning("reconcile.skipped why=%s", error)
+
+
+@app.task(name="recording_tasks.purge")
+def purge() -> None:
+    """Remove recordings that are over for longer than they are kept; safe to run at any time."""
+    try:
+        recorder().purge()
+    except StoreUnavailableError as error:
+        log.warning("purge.skipped why=%s", error)
+    except OSError as error:  # a person must act; until then nothing is removed
+        log.error("purge.stopped, the archive cannot be written: %s", error)  # noqa: TRY400
 
 
 @app.task(name="recording_tasks.acquire", ignore_result=False)
@@ -159,17 +173,23 @@ _TASKS = {
 }
 
 
-def dispatch(dispatches: Iterable[Dispatch]) -> None:
-    """Send claimed calls to the workers; one that cannot be sent is claimed anew by a sweep."""
+def dispatch(dispatches: Iterable[Dispatch]) -> bool:
+    """Send claimed calls to the workers; one that cannot be sent is claimed anew by a sweep.
+
+    Returns:
+        Whether all could be sent.
+    """
     dispatches = list(dispatches)
     if not dispatches:
-        return
+        return True
     try:
         with app.producer_or_acquire() as producer:
             for one in dispatches:
                 _send(one, producer)
     except (OperationalError, OSError) as error:
         log.warning("dispatch.failed count=%d why=%s", len(dispatches), error)
+        return False
+    return True
 
 
 def _tell_askers() -> None:

@@ -267,7 +267,12 @@ class Deployment:
         def holds() -> bool:
             return self.find(recording_id).state.value == state
 
-        until(holds, seconds, f"{recording_id} {state}; it was {self.find(recording_id)}")
+        try:
+            until(holds, seconds, state)
+        except AssertionError:
+            raise AssertionError(
+                f"not {state} within {seconds:g} s: {self.find(recording_id)}"
+            ) from None
         return self.find(recording_id)
 
     def all_final(self, seconds: float, *, most: int = 1000) -> list[Recording]:

@@ -23,9 +23,11 @@ from recording_tasks.errors import (
     ServiceError,
     StoreUnavailableError,
 )
-from recording_tasks.limiter import Pace, Quota, reserve
+from recording_tasks.limiter import reserve
 from recording_tasks.models import Mode, RecordingState, Step
 from recording_tasks.monitoring import scrubbed
+from recording_tasks.recorder.ledger import held, keep
+from recording_tasks.recorder.load import load_of, pace_of
 from recording_tasks.recorder.readiness import provider_faults
 from recording_tasks.settings import AppProfile, Settings, read_settings
 from recording_tasks.settings.reading import DATABASE_URL
@@ -65,6 +67,8 @@ def checks(environ: Mapping[str, str]) -> Iterator[Check]:
         store = opened or store
         yield check
     yield _of_broker(environ.get("CELERY_BROKER_URL", "").strip())
+    if settings is not None and store is not None:
+        yield from _of_queries(settings, store)
     if settings is not None:
         yield from _of_agora(settings, store)
     if store is not None:
@@ -109,12 +113,14 @@ def _of_database(url: str) -> Iterator[tuple[Check, Store | None]]:
         yield _fault("database", said, "see that it runs, and that the URL is right"), None
         return
     yield _ok("database", f"{shown}: reached"), None
-    if before != newest:
+    if (before or "") < (newest or ""):
         said = f"its tables are at {before or 'nothing'}, this version needs {newest}"
         yield _fault("schema", said, "run recording-tasks migrate"), None
         return
     store = Store(database)
-    yield _ok("schema", f"its tables are at {newest}"), store
+    is_ours = before == newest
+    newer = "" if is_ours else f", newer than this version's {newest}: that does no harm"
+    yield _ok("schema", f"its tables are at {before}{newer}"), store
     yield _of_work(store), None
 
 
@@ -142,6 +148,20 @@ def _of_broker(url: str) -> Check:
             said = scrubbed(f"{shown}: {error}")
             return _fault("broker", said, "see that it runs, and that CELERY_BROKER_URL is right")
     return _ok("broker", f"{shown}: reached")
+
+
+def _of_queries(settings: Settings, store: Store) -> Iterator[Check]:
+    """See how often Agora is asked about each session that runs."""
+    for app in settings.apps:
+        load = load_of(store, settings, app)
+        every = round(load.every.total_seconds())
+        said = f"app {app}: {load.live} sessions run, each asked about every {every} s"
+        if load.is_stretched:
+            most = round(load.most.total_seconds())
+            remedy = "ask Agora for a higher rate, or raise RECORDING_QUERY_SHARE"
+            yield _fault("queries", f"{said}, more than {most} s apart", remedy)
+        elif load.live:
+            yield _ok("queries", said)
 
 
 def _of_agora(settings: Settings, store: Store | None) -> Iterator[Check]:
@@ -179,12 +199,12 @@ def _permit(settings: Settings, app: AppProfile, store: Store | None) -> Callabl
     def permit() -> None:
         if store is None:
             return
-        pace = Pace(rate=app.rate, margin=settings.margin.total_seconds())
+        pace = pace_of(settings, app.name)
         now = store.now().timestamp()
         with store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(app.name) or {})
+            quota = held(writing, settings, app.name)
             slot, quota = reserve(quota, pace, Step.QUERY, now, now)
-            writing.save_quota(app.name, quota.to_json())
+            keep(writing, settings, app.name, quota)
         time.sleep(max(0.0, slot - now))
 
     return permit

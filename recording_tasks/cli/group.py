@@ -22,6 +22,7 @@ COMMANDS = {
     "extend": ("changing", "Move a recording's stop time, later or earlier."),
     "cancel": ("changing", "Call a recording off."),
     "migrate": ("migrate", "Bring the database's tables up to this version's."),
+    "purge": ("purge", "Remove recordings that ended longer ago than they are kept."),
     "doctor": ("doctor", "Check settings, database, broker and credentials."),
     "simulator": ("simulate", "Serve a simulated Agora, with faults on demand."),
 }

@@ -28,14 +28,15 @@ def migrate_command(as_json: bool) -> int:
 
     database = Database(read_settings(os.environ).database_url)
     try:
-        before, newest = revisions(database)
+        before, _ = revisions(database)
         database.migrate()
+        after, _ = revisions(database)
     finally:
         database.close()
     if as_json:
-        print_json({"before": before, "after": newest})
-    elif before == newest:
-        click.echo(f"nothing to do: the tables are at {newest}")
+        print_json({"before": before, "after": after})
+    elif before == after:
+        click.echo(f"nothing to do: the tables are at {after}")
     else:
-        click.echo(f"the tables went from {before or 'nothing'} to {newest}")
+        click.echo(f"the tables went from {before or 'nothing'} to {after}")
     return group.OK

@@ -12,7 +12,7 @@ from recording_tasks.store import Database
 
 
 def revisions(database: Database) -> tuple[str | None, str | None]:
-    """Name the database's revision, None before the first, and the newest one.
+    """Name the database's revision, None before the first, and our newest one; they sort by age.
 
     Raises:
         StoreUnavailableError: The database is away.

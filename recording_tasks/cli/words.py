@@ -27,6 +27,7 @@ SENTENCES = {
     "session.planned": "another session was planned, with uid {uid}",
     "session.acquired": "Agora gave the resource for a start (acquire)",
     "session.acquire_refused": "Agora gave no resource (acquire); it is asked again",
+    "session.waiting": "it has to wait, with its resource not yet asked for",
     "session.resource_dropped": "the resource was of no use; another one is acquired",
     "session.start_unanswered": "start got no clear answer; it is repeated with the same resource",
     "session.started": "Agora took the start, and named the session {sid}",
@@ -93,6 +94,8 @@ def _why(recording: Recording, timeline: Sequence[Entry]) -> str:
     before = [entry for entry in timeline if began is None or entry.at < began]
     if any(entry.event in held_up | {"session.failed"} for entry in before):
         return "calls before it were refused or unanswered, see above"
+    if any(entry.event == "session.waiting" for entry in before):
+        return "as many sessions ran as may run at once, and it waited for one to end"
     if recording.created_at > recording.start_at - timedelta(seconds=2):
         asked = recording.created_at - recording.start_at
         if asked > timedelta(seconds=1):

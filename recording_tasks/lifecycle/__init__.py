@@ -15,6 +15,7 @@ from recording_tasks.lifecycle.rechecks import reopened, resumed, stray_stopped
 from recording_tasks.lifecycle.relief import is_relief_due, relieved
 from recording_tasks.lifecycle.rules import Change, Moment, Rules, Signal, freed
 from recording_tasks.lifecycle.steps import acquire_instants, is_fresh, may_stop, step_at
+from recording_tasks.lifecycle.waiting import admitted, held_back
 
 __all__ = [
     "Answer",
@@ -25,10 +26,12 @@ __all__ = [
     "Rules",
     "Signal",
     "acquire_instants",
+    "admitted",
     "called_off",
     "extended",
     "first_session",
     "freed",
+    "held_back",
     "is_fresh",
     "is_relief_due",
     "lapsed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from recording_tasks.errors import Remedy
 from recording_tasks.lifecycle.call import Answer, Call, Refused
@@ -47,13 +47,11 @@ _SIGNALS = {
     Remedy.OVERLOADED: Signal.OVERLOADED,
     Remedy.CREDENTIALS: Signal.CLOSED,
     Remedy.ACCOUNT: Signal.CLOSED,
-    # Only the service itself answers so: it has let us in.
-    Remedy.SUSPECT: Signal.FINE,
-    Remedy.SETTLED: Signal.FINE,
-    Remedy.EXITING: Signal.FINE,
-    Remedy.OTHER_UID: Signal.FINE,
-    Remedy.PARAMETERS: Signal.FINE,
 }
+# Only the service itself answers so: it has let us in.
+_LET_IN = frozenset(
+    {Remedy.SUSPECT, Remedy.SETTLED, Remedy.EXITING, Remedy.OTHER_UID, Remedy.PARAMETERS}
+)
 
 
 def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Change:
@@ -74,7 +72,7 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
     session = replace(session, attempts=0)
     match call.answer:
         case Acquired():
-            change = _acquired(at, recording, session, call.answer)
+            change = _acquired(at, recording, session, call.answer, call.asked_at or at.now)
         case Started():
             change = _started(at, recording, session, call.answer, call.token_lifetime)
         case Observed():
@@ -87,15 +85,20 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
 
 
 def _signal_of(answer: Answer) -> Signal | None:
-    return _SIGNALS.get(answer.remedy) if isinstance(answer, Refused) else Signal.FINE
+    if not isinstance(answer, Refused):
+        return Signal.FINE
+    is_let_in = answer.remedy in _LET_IN or answer.is_coded
+    return _SIGNALS.get(answer.remedy, Signal.FINE if is_let_in else None)
 
 
-def _acquired(at: Moment, recording: Recording, session: Session, answer: Acquired) -> Change:
+def _acquired(
+    at: Moment, recording: Recording, session: Session, answer: Acquired, asked_at: datetime
+) -> Change:
     session = replace(
         session,
         state=SessionState.ACQUIRED,
         resource_id=answer.resource_id,
-        acquired_at=at.now,
+        acquired_at=asked_at,  # not when it is written: that may be much later
         step=Step.START,
         due_at=max(session.start_at, at.now),
         reason=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from recording_tasks.errors import Remedy
 from recording_tasks.lifecycle.call import Call, Refused
@@ -29,6 +30,7 @@ from recording_tasks.lifecycle.steps import is_fresh
 from recording_tasks.models import Recording, RecordingState, Session, SessionState, Step
 
 _EXITING = "Agora says that it is exiting"
+_AT_ONCE = timedelta(0)
 
 
 def refused(
@@ -44,11 +46,11 @@ def refused(
         case Step.START:
             return _start_refused(at, recording, session, answer)
         case Step.STOP:
-            return _stop_refused(at, recording, session, answer)
+            return _stop_refused(at, recording, session, call, answer)
         case Step.UPDATE | Step.UPDATE_LAYOUT:
             return _update_refused(at, recording, session, call, answer)
         case Step.QUERY | Step.REST:
-            return _query_refused(at, recording, session, answer)
+            return _query_refused(at, recording, session, call, answer)
 
 
 def _held_up(
@@ -131,11 +133,13 @@ def _with_new_resource(
     return noted(at, recording, session, "session.resource_dropped", answer)
 
 
-def _query_refused(at: Moment, recording: Recording, session: Session, answer: Refused) -> Change:
+def _query_refused(
+    at: Moment, recording: Recording, session: Session, call: Call, answer: Refused
+) -> Change:
     if answer.remedy is Remedy.EXITING:
         return early_exit(at, recording, session, _EXITING)
     if answer.remedy is Remedy.SUSPECT:
-        return _suspected(at, recording, session, Step.QUERY, answer)
+        return _suspected(at, recording, session, call, answer)
     if answer.remedy in {Remedy.PARAMETERS, Remedy.REFUSED}:
         wait = at.rules.query_every
     else:
@@ -150,7 +154,7 @@ def _update_refused(
 ) -> Change:
     step = call.step
     if answer.remedy is Remedy.SUSPECT:
-        return _suspected(at, recording, session, step, answer)
+        return _suspected(at, recording, session, call, answer)
     if answer.remedy is Remedy.EXITING:
         return early_exit(at, recording, session, _EXITING)
     if answer.remedy in {Remedy.PARAMETERS, Remedy.REFUSED}:
@@ -160,7 +164,9 @@ def _update_refused(
     return Change(recording=recording, session=again(at, session, step, answer, wait))
 
 
-def _stop_refused(at: Moment, recording: Recording, session: Session, answer: Refused) -> Change:
+def _stop_refused(
+    at: Moment, recording: Recording, session: Session, call: Call, answer: Refused
+) -> Change:
     session = replace(session, state=SessionState.STOPPING)
     if not session.is_given_up and not is_superseded(recording, session):
         recording = replace(recording, state=RecordingState.STOPPING)
@@ -169,7 +175,7 @@ def _stop_refused(at: Moment, recording: Recording, session: Session, answer: Re
     if answer.remedy in {Remedy.SUSPECT, Remedy.EXITING}:
         if session.stop_reached:
             return stop_settled(at, recording, _doubted(at, session), SessionState.STOPPED, None)
-        return _suspected(at, recording, session, Step.STOP, answer)
+        return _suspected(at, recording, session, call, answer)
     if session.controllable_until is not None and at.now >= session.controllable_until:
         why = f"it could not be stopped while Agora let us: {answer.reason}"
         return stop_settled(at, recording, session, SessionState.ENDED, why)
@@ -184,12 +190,16 @@ def _stop_refused(at: Moment, recording: Recording, session: Session, answer: Re
 
 
 def _suspected(
-    at: Moment, recording: Recording, session: Session, step: Step, answer: Refused
+    at: Moment, recording: Recording, session: Session, call: Call, answer: Refused
 ) -> Change:
-    """A 404 is a suspicion until the failover window is over, then the session is gone."""
+    """A 404 is a suspicion until the failover window is over, then the session is gone.
+
+    Only one that was asked for after the window proves it: an answer may be kept for minutes.
+    """
+    step = call.step
     since = session.suspected_at or at.now
     until = since + at.rules.failover
-    if at.now >= until:
+    if (call.asked_at or at.now) >= until:
         session = _doubted(at, session)
         if step is Step.STOP:
             why = "it had ended before its stop"
@@ -202,7 +212,7 @@ def _suspected(
         )
         return early_exit(at, recording, session, why)
     wait = delay_after(at.rules.failover_delays, session.attempts + 1)
-    session = again(at, session, step, answer, min(wait, until - at.now))
+    session = again(at, session, step, answer, min(wait, max(until - at.now, _AT_ONCE)))
     is_new = session.suspected_at is None
     session = replace(session, suspected_at=since)
     if not is_new:

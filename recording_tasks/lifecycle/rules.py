@@ -44,6 +44,7 @@ class Rules:
         idle_time: The maxIdleTime of sessions whose request names none.
         control_time: How long after start a session answers query, update and stop.
         roll_over: How long before a session must end another one takes over; both record then.
+        leaving: How long after its stop a session still counts among those that run at once.
         recheck_after: When Agora is asked once more about a session given up for a 404.
     """
 
@@ -65,6 +66,7 @@ class Rules:
     idle_time: timedelta = timedelta(seconds=300)
     control_time: timedelta = timedelta(hours=720)
     roll_over: timedelta = timedelta(seconds=300)
+    leaving: timedelta = timedelta(seconds=6)
     recheck_after: timedelta = timedelta(seconds=300)
 
 

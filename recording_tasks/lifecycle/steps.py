@@ -57,8 +57,10 @@ def acquire_instants(
     """Place the acquires of coming starts as late as the quota allows.
 
     A lone recording acquires `rules.acquire_lead` before its start.  Where many begin together,
-    the acquires are laid back to back before the block of starts, so that from the instant on
-    the whole quota serves `start`; none is laid so early that its resource would be too old.
+    the acquires are laid before the block of starts, so that from the instant on the whole quota
+    serves `start`: almost back to back and a little early, because an acquire that a busy machine
+    delays beyond the instant waits for the end of the block.  None is laid so early that its
+    resource would be too old.
 
     Args:
         starts: (start_at, needs_acquire) in the order of start_at; those that have a resource
@@ -79,8 +81,8 @@ def acquire_instants(
             continue
         latest = begins[index] - rules.acquire_lead
         if free_until is not None:
-            latest = min(latest, free_until - spacing)
-        latest = _outside_herds(latest, herds, spacing, period)
+            latest = min(latest, free_until - spacing * _ROOM)
+        latest = _outside_herds(latest, herds, spacing, period + _STALL)
         oldest = begins[index] - rules.resource_use + _ACQUIRE_TAKES
         instants.append(max(latest, oldest))
         free_until = latest
@@ -88,6 +90,8 @@ def acquire_instants(
     return instants
 
 
+_STALL = timedelta(seconds=1)  # so long nothing may leave, and no start loses its turn
+_ROOM = 1.1  # what was delayed catches up among the others
 _ACQUIRE_TAKES = timedelta(seconds=10)  # a resource laid this much younger than its limit is safe
 
 

@@ -73,6 +73,7 @@ class Caller:
                 reason=self._hidden(str(error)),
                 may_have_run=error.remedy is Remedy.SAME_RESOURCE,
                 was_reached=was_reached(error),
+                is_coded=error.code is not None,
             )
         except TokenError as error:
             log.warning("token.failed session=%s why=%s", session.id, error.failure)

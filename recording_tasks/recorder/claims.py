@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,15 +10,18 @@ from datetime import UTC, datetime, timedelta
 from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
 from recording_tasks.limiter import Pace, Quota, Wanted, allot
 from recording_tasks.models import Session, SessionState, Step
+from recording_tasks.recorder.ledger import hold, keep
+from recording_tasks.recorder.room import Room
 from recording_tasks.settings import Settings
-from recording_tasks.store import Upcoming, Writing
+from recording_tasks.store import Upcoming, Work, Writing
 
 # A claim that nobody took is claimed anew so long after its slot: its message was lost, or waits.
 _GRACE = timedelta(seconds=1.5)
 _GRACE_WITHOUT_QUOTA = timedelta(seconds=15)  # nothing bounds the messages that wait before it
 _LONGEST_GRACE = timedelta(seconds=60)
 CHAIN_WITHIN = timedelta(seconds=5)  # longer waits for a start are rows, never messages
-MOST_OF_A_LANE = 400
+_MOST_WITHOUT_QUOTA = 400  # of a lane
+_SPARE = 100  # some of what is read needs no call
 _UNKNOWN = {Step.START: SessionState.STARTING, Step.STOP: SessionState.STOPPING}
 _RUNS = frozenset({SessionState.STARTED, SessionState.RECORDING})
 
@@ -65,19 +69,25 @@ def instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: Settings) -> Claims:
+def claim_due(
+    writing: Writing, work: Work, pace: Pace, now: datetime, settings: Settings
+) -> Claims:
     """Claim what one app's quota can carry until the horizon.
 
-    Nothing is claimed while somebody else does the same for this app.
+    Nothing is claimed while somebody else does the same for this app.  A backlog costs no more
+    than what the quota can carry of it.
     """
-    raw = writing.lock_quota(app, patiently=False)
-    if raw is None:
+    app = work.app
+    quota = hold(writing, settings, app, patiently=False)
+    if quota is None:
         return Claims()
-    quota = Quota.from_json(raw)
-    until = now + settings.horizon + timedelta(seconds=pace.period)
-    sessions = {session.id: session for session in writing.due(app, now, until, MOST_OF_A_LANE)}
-    ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
-    planned = _planned_acquires(ahead, pace, until, settings)
+    until = looked_at_until(now, settings)
+    most = _most_of_a_lane(pace, settings)
+    sessions = {session.id: session for session in writing.due(app, now, until, most)}
+    ahead: Sequence[Upcoming] = ()
+    if work.has_starts and quota.spacing(pace):
+        ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
+    planned = _planned_acquires(ahead, pace, quota, until, settings)
     late = [session_id for session_id in planned if session_id not in sessions]
     if late:
         sessions |= {session.id: session for session in writing.sessions_by_id(late, now)}
@@ -88,19 +98,37 @@ def claim_due(writing: Writing, app: str, pace: Pace, now: datetime, settings: S
         if key not in lapsed
         and (call := _wanted(session, now, until, planned, settings)) is not None
     ]
-    allotment = allot(quota, pace, wanted, now.timestamp(), settings.horizon.total_seconds())
+    room = Room(writing=writing, quota=quota, now=now, settings=settings)
+    admitted = room.admit(wanted, sessions)
+    allotment = allot(quota, pace, admitted, now.timestamp(), settings.horizon.total_seconds())
     steps = {call.key: call.step for call in wanted}
-    is_probe = quota.probe_at is not None
+    is_probe = {step: quota.is_probe(step) for step in Step}
     claimed = [
-        claimed_session(sessions[key], steps[key], instant(slot), pace, is_probe=is_probe)
+        claimed_session(
+            sessions[key], steps[key], instant(slot), pace, is_probe=is_probe[steps[key]]
+        )
         for key, slot in allotment.slots.items()
     ]
     writing.claim([(sessions[session.id], session) for session in claimed])
     if claimed or allotment.quota != quota:
-        writing.save_quota(app, allotment.quota.to_json())
+        keep(writing, settings, app, allotment.quota)
     return Claims(
         dispatches=tuple(dispatch_of(session) for session in claimed), lapsed=tuple(lapsed)
     )
+
+
+def looked_at_until(now: datetime, settings: Settings) -> datetime:
+    """Tell until when calls are looked at: what comes just after the horizon takes part, too."""
+    pace = Pace(margin=settings.margin.total_seconds())
+    return now + settings.horizon + timedelta(seconds=pace.period)
+
+
+def _most_of_a_lane(pace: Pace, settings: Settings) -> int:
+    """Read what the quota could carry of one lane alone, twice, and some."""
+    if not pace.rate:
+        return _MOST_WITHOUT_QUOTA
+    seconds = settings.horizon.total_seconds() + pace.period
+    return _SPARE + 2 * math.ceil(seconds / pace.spacing)
 
 
 def claimed_session(
@@ -171,7 +199,12 @@ def _wanted(
         due_at = stop_at
     if step is Step.REST or due_at > until:
         return None
-    return Wanted(key=session.id, step=step, not_before=due_at.timestamp())
+    return Wanted(
+        key=session.id,
+        step=step,
+        not_before=due_at.timestamp(),
+        is_awaited=step is Step.QUERY and session.is_awaited,
+    )
 
 
 def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
@@ -186,13 +219,13 @@ def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
 
 
 def _planned_acquires(
-    ahead: Sequence[Upcoming], pace: Pace, until: datetime, settings: Settings
+    ahead: Sequence[Upcoming], pace: Pace, quota: Quota, until: datetime, settings: Settings
 ) -> dict[str, datetime]:
     """Find the acquires that a herd ahead forces us to do early."""
-    if not ahead or not pace.rate:
+    if not ahead:
         return {}
     starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
-    spacing = timedelta(seconds=pace.spacing)
+    spacing = timedelta(seconds=quota.spacing(pace))
     period = timedelta(seconds=pace.period)
     instants = acquire_instants(starts, spacing, period, settings.rules)
     acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from recording_tasks.lifecycle import Change, Moment
 from recording_tasks.limiter import Pace
 from recording_tasks.models import Recording, Session, Step
+from recording_tasks.recorder.load import Load, load_of, pace_of
 from recording_tasks.settings import Settings
-from recording_tasks.store import Store, Writing
+from recording_tasks.store import Store, Work, Writing
+
+_COUNTED_EVERY = timedelta(seconds=10)
 
 
 class Context:
-    """The surroundings of the use cases; immutable, shared by all threads.
+    """The surroundings of the use cases, shared by all threads.
 
     Attributes:
         sleep: Waits so many seconds.
@@ -30,14 +33,11 @@ class Context:
     ) -> None:
         self.store, self.settings, self.sleep = store, settings, sleep
         self._rng = rng
+        self._loads: dict[str, tuple[datetime, Load]] = {}
 
     def pace(self, app: str) -> Pace:
         """Tell how fast an app may be called."""
-        return Pace(
-            rate=self.settings.app(app).rate,
-            margin=self.settings.margin.total_seconds(),
-            tolerance=self.settings.tolerance.total_seconds(),
-        )
+        return pace_of(self.settings, app)
 
     def lease(self, step: Step) -> timedelta:
         """Tell for how long a worker owns a call of this step."""
@@ -46,6 +46,37 @@ class Context:
     def moment(self, now: datetime) -> Moment:
         """Give the rules their instant, and a uid they may need."""
         return Moment(now=now, rules=self.settings.rules, spare_uid=self._any_uid())
+
+    def moment_of(self, app: str, now: datetime) -> Moment:
+        """Give the rules their instant, and the spacing of queries that the app's load allows.
+
+        It may read the database, so it is not for the inside of a transaction.
+        """
+        moment = self.moment(now)
+        if not self.pace(app).rate:
+            return moment
+        every = self._load(app, now).every
+        if every == moment.rules.query_every:
+            return moment
+        return replace(moment, rules=replace(moment.rules, query_every=every))
+
+    def _load(self, app: str, now: datetime) -> Load:
+        """Count what runs now and then: a little more or less makes no difference."""
+        known = self._loads.get(app)
+        if known is not None and abs(now - known[0]) < _COUNTED_EVERY:
+            return known[1]
+        load = load_of(self.store, self.settings, app)
+        self._loads[app] = now, load
+        return load
+
+    def in_order(self, apps: Sequence[Work]) -> Sequence[Work]:
+        """Order the apps of a sweep.
+
+        Where apps share the quota of an account, any order, so that none is always the first at
+        it.  Elsewhere the same in every sweep: so each is looked at every second, however long
+        the sweeps take.
+        """
+        return self._rng.sample(apps, len(apps)) if self.settings.account_rate else apps
 
     def free_uid(self, known: Store | Writing, app: str, channel: str) -> str:
         """Choose a recorder uid that no open session of the channel uses."""

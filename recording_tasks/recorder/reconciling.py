@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from recording_tasks.lifecycle import Change, Moment, reopened, resumed, stray_stopped
 from recording_tasks.models import Recording, Session
 from recording_tasks.recorder.context import Context
+from recording_tasks.recorder.load import Load, load_of
 from recording_tasks.store import Audit, Writing
 
 log = logging.getLogger(__name__)
@@ -28,12 +29,15 @@ class Reconciled:
         resumed: Recordings that nothing attended to.
         stopped: Sessions that ran on though their recording was over.
         unheard: Running sessions that Agora was not asked about for long; nothing was changed.
+        stretched: What runs of the apps whose sessions are asked about too seldom, because they
+            are so many; nothing was changed.
     """
 
     rechecked: int
     resumed: int
     stopped: int
     unheard: int
+    stretched: tuple[Load, ...] = ()
 
 
 class Reconciler:
@@ -51,7 +55,16 @@ class Reconciler:
             resumed=sum(map(self._resume, self._audit.unattended(_AT_ONCE))),
             stopped=sum(map(self._stop, self._audit.strays(now, _AT_ONCE))),
             unheard=self._audit.unheard(since),
+            stretched=self._stretched(),
         )
+        for load in found.stretched:
+            log.warning(
+                "queries.stretched app=%s live=%d every_seconds=%d most_seconds=%d",
+                load.app,
+                load.live,
+                load.every.total_seconds(),
+                load.most.total_seconds(),
+            )
         if any((found.rechecked, found.resumed, found.stopped, found.unheard)):
             log.warning(
                 "reconcile.found rechecked=%d resumed=%d stopped=%d unheard=%d",
@@ -61,6 +74,12 @@ class Reconciler:
                 found.unheard,
             )
         return found
+
+    def _stretched(self) -> tuple[Load, ...]:
+        """Find the apps of which more runs than their quota lets us ask about in time."""
+        store, settings = self._context.store, self._context.settings
+        loads = (load_of(store, settings, app) for app in settings.apps)
+        return tuple(load for load in loads if load.is_stretched)
 
     def _reopen(self, session_id: str) -> bool:
         return self._mend(lambda writing: writing.lock_with_session(session_id), reopened)

@@ -6,9 +6,10 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice, zip_longest
 from typing import Any
 
 from recording_tasks.errors import (
@@ -29,7 +30,7 @@ from recording_tasks.lifecycle import (
     relieved,
     update_asked,
 )
-from recording_tasks.limiter import Quota, reserve
+from recording_tasks.limiter import reserve
 from recording_tasks.models import (
     Entry,
     Mode,
@@ -39,24 +40,30 @@ from recording_tasks.models import (
     Step,
 )
 from recording_tasks.recorder.claims import (
+    Claims,
     Dispatch,
     claim_due,
     claimed_session,
     dispatch_of,
     instant,
     is_lapsed,
+    looked_at_until,
 )
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.intake import Order, check_end, check_order, check_text
+from recording_tasks.recorder.ledger import held, keep
+from recording_tasks.recorder.purging import Purger
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
+from recording_tasks.recorder.room import Room
 from recording_tasks.recorder.running import Calls
 from recording_tasks.settings import Settings
-from recording_tasks.store import Store, Writing
+from recording_tasks.store import Store, Work, Writing
 from recording_tasks.wire import check_layout, check_update, merge_update
 
 log = logging.getLogger(__name__)
 
 _NOTICES_AT_ONCE = 50
+_LAPSES_AT_ONCE = 200
 _FOR_A_PROVIDER = timedelta(seconds=1)
 
 
@@ -94,6 +101,7 @@ class Recorder:
         self._context = Context(store, settings, rng or random.SystemRandom(), sleep)
         self._calls = Calls(self._context)
         self._reconciler = Reconciler(self._context)
+        self._purger = Purger(self._context)
         self._introduced: set[str] = set()
 
     @property
@@ -127,7 +135,8 @@ class Recorder:
         planned = self._first_session(recording)
         is_due = at_once and planned.due_at <= now + self._settings.horizon
         pace = self._context.pace(order.app)
-        if is_due and pace.rate:
+        is_bounded = bool(pace.rate or self._settings.app(order.app).max_sessions)
+        if is_due and is_bounded:
             return self._accepted_with_slot(recording, planned, entry)
         session = planned
         if is_due:
@@ -158,7 +167,7 @@ class Recorder:
         app = self.find(recording_id).app
         with self._store.writing() as writing:
             if at_once and self._context.pace(app).rate:
-                writing.lock_quota(app)  # before the recording's own row: the order everywhere
+                held(writing, self._settings, app)  # before the recording's own row, as everywhere
             recording, latest = self._latest(writing, recording_id)
             change = called_off(recording, latest, "recording.stop_asked", self._moment(now))
             session = change.session
@@ -259,15 +268,43 @@ class Recorder:
 
     def sweep(self) -> list[Dispatch]:
         """Claim what is due, of every app; safe to run anywhere, any number of times."""
+        return [one for dispatches in self.sweep_apps() for one in dispatches]
+
+    def sweep_apps(self) -> Iterator[Sequence[Dispatch]]:
+        """Claim what is due, one app after the other: send what one has before asking for more.
+
+        What needs a decision and no call comes last, of each app in turn: it has no instant.
+        """
         now = self._store.now()
-        dispatches: list[Dispatch] = []
-        for app in self._store.apps_with_work(now + self._settings.rules.resource_use):
-            dispatches += self._sweep_app(app)
-        return dispatches
+        until = looked_at_until(now, self._settings)
+        apps = self._store.apps_with_work(until, now + self._settings.rules.resource_use)
+        lapsed = []
+        for work in self._context.in_order(apps):
+            claims = self._claim(work)
+            lapsed.append(claims.lapsed)
+            if claims.dispatches:
+                yield claims.dispatches
+        for session_id in islice(_in_turn(lapsed), _LAPSES_AT_ONCE):
+            self._lapse(session_id, self._store.now())
 
     def reconcile(self) -> Reconciled:
         """Compare what we believe with what Agora says, and mend it; safe to repeat."""
         return self._reconciler.run()
+
+    def purge(self) -> int:
+        """Remove some of what is over for longer than it is kept; safe to repeat.
+
+        Returns:
+            How many recordings were removed.
+
+        Raises:
+            OSError: They could not be archived, and stay.
+        """
+        return self._purger.run()
+
+    def count_purgeable(self) -> int:
+        """Count what purges would remove now."""
+        return self._purger.count()
 
     def notices(self) -> list[Recording]:
         """Find recordings that are over and whose asker is still to be told."""
@@ -352,7 +389,7 @@ class Recorder:
         """Make sure that the sweep knows an app, once for each process."""
         if app not in self._introduced:
             with self._store.writing() as writing:
-                writing.lock_quota(app)
+                held(writing, self._settings, app)
             self._introduced.add(app)
 
     def _claim_at_once(
@@ -362,17 +399,22 @@ class Recorder:
         until = now + self._settings.horizon
         if due_at > until:
             return session
-        pace = self._context.pace(session.app)
-        if not pace.rate:
+        pace, app = self._context.pace(session.app), session.app
+        is_acquire = step is Step.ACQUIRE
+        if not pace.rate and not (is_acquire and self._settings.app(app).max_sessions):
             return claimed_session(session, step, max(due_at, now), pace)
-        quota = Quota.from_json(writing.lock_quota(session.app) or {})
+        quota = held(writing, self._settings, app)
         if quota.probe_at is not None:
+            return session
+        room = Room(writing=writing, quota=quota, now=now, settings=self._settings)
+        if is_acquire and not room.is_left(app):
             return session
         slot, quota = reserve(quota, pace, step, due_at.timestamp(), now.timestamp())
         if instant(slot) > until:
             return session
-        writing.save_quota(session.app, quota.to_json())
-        return claimed_session(session, step, instant(slot), pace)
+        keep(writing, self._settings, app, quota)
+        is_probe = quota.is_probe(step)
+        return claimed_session(session, step, instant(slot), pace, is_probe=is_probe)
 
     def _edit(self, recording_id: str, edit: _Edit) -> None:
         """Apply one caller's word to a recording and its latest session."""
@@ -391,16 +433,13 @@ class Recorder:
     def _moment(self, now: datetime) -> Moment:
         return self._context.moment(now)
 
-    def _sweep_app(self, app: str) -> Sequence[Dispatch]:
-        if app not in self._settings.apps:
-            log.error("sweep.app_unknown app=%s", app)
-            return ()
+    def _claim(self, work: Work) -> Claims:
+        if work.app not in self._settings.apps:
+            log.error("sweep.app_unknown app=%s", work.app)
+            return Claims()
         now = self._store.now()
         with self._store.writing() as writing:
-            claims = claim_due(writing, app, self._context.pace(app), now, self._settings)
-        for session_id in claims.lapsed:
-            self._lapse(session_id, now)
-        return claims.dispatches
+            return claim_due(writing, work, self._context.pace(work.app), now, self._settings)
 
     def _lapse(self, session_id: str, now: datetime) -> None:
         with self._store.writing() as writing:
@@ -414,6 +453,12 @@ class Recorder:
             rule = relieved if is_relief_due(session, now, self._settings.rules) else lapsed
             change = rule(recording, session, self._moment(now))
             self._context.save(writing, recording, session, change)
+
+
+def _in_turn(lapsed: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Take one of each app, then the second of each: no app waits for another's hundreds."""
+    for of_each in zip_longest(*lapsed):
+        yield from (session_id for session_id in of_each if session_id is not None)
 
 
 def _may_be_id(recording_id: object) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
-
-from recording_tasks.errors import RecordingError, Remedy, StoreUnavailableError
+from recording_tasks.errors import RecordingError, Remedy
 from recording_tasks.lifecycle import (
     Answer,
     Call,
@@ -22,17 +21,20 @@ from recording_tasks.lifecycle import (
     sid_learned,
 )
 from recording_tasks.limiter import Pace, Quota, reserve
-from recording_tasks.models import Recording, Session, SessionState, Started, Step
+from recording_tasks.models import Recording, Session, SessionState, Started, Step, Stopped
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
 from recording_tasks.recorder.context import Context
+from recording_tasks.recorder.heeding import asked_again_soon, heeding, is_told
+from recording_tasks.recorder.keeping import written
+from recording_tasks.recorder.ledger import held as held_quota
+from recording_tasks.recorder.ledger import keep
 from recording_tasks.store import Seen, Writing
 
 log = logging.getLogger(__name__)
 
 _EARLY = timedelta(seconds=2)  # a task that comes earlier than this before its slot is dropped
 _QUEUE = timedelta(seconds=1.1)  # a start that must wait longer than this is left to the sweep
-_WRITE_FOR_SECONDS = 120.0  # an answer of Agora is not given up because the database is away
 
 
 class _LostError(RecordingError):
@@ -77,18 +79,21 @@ class Calls:
         Returns:
             Whether the step that follows at once was claimed with it.
         """
+        asked_at = self._context.store.now()
         try:
-            answer = self._answer(taken, step)
+            answer, left_at = self._answer(taken, step, asked_at)
         except _LostError:
             log.info("call.lost session=%s step=%s", taken.session.id, step.value)
             return False
         call = Call(
             step=step,
             answer=answer,
+            asked_at=asked_at,
             version=_version(taken.recording, step),
+            left_at=left_at,
             token_lifetime=self._token_lifetime(taken, step),
         )
-        return self._persist(taken, call)
+        return written(lambda: self._settle(taken, call), taken, call, self._context.sleep)
 
     def close(self) -> None:
         """Close the connections to Agora."""
@@ -103,14 +108,19 @@ class Calls:
         store = self._context.store
         return store.take(session_id, epoch, step, latest_slot=now + _EARLY, **values)
 
-    def _answer(self, taken: Seen, step: Step) -> Answer:
-        """Wait for the slot and make the call, unless its resource is of no use any more."""
+    def _answer(self, taken: Seen, step: Step, now: datetime) -> tuple[Answer, datetime | None]:
+        """Wait for the slot and make the call, unless its resource is of no use any more.
+
+        Returns:
+            The answer, and the slot that the call left at.
+        """
         session = taken.session
-        now = self._context.store.now()
         if step is Step.START and not is_fresh(session, now, self._context.settings.rules):
-            return Refused(remedy=Remedy.NEW_RESOURCE, reason="start: its resource grew too old")
+            reason = "start: its resource grew too old"
+            return Refused(remedy=Remedy.NEW_RESOURCE, reason=reason), None
         permits = _Permits(self._context, session, step)
-        return self._caller.call(taken.recording, session, step, permits.next)
+        answer = self._caller.call(taken.recording, session, step, permits.next)
+        return answer, permits.used
 
     def _token_lifetime(self, taken: Seen, step: Step) -> timedelta | None:
         """Tell how long the token of a start is valid, so that the session is relieved in time."""
@@ -119,52 +129,42 @@ class Calls:
         recording = taken.recording
         return self._caller.token_lifetime(recording.app, recording.mode, recording.request)
 
-    def _persist(self, taken: Seen, call: Call) -> bool:
-        """Write down an answer, however long the database is away."""
-        try:
-            return self._settle(taken, call)
-        except StoreUnavailableError as error:
-            log.warning("answer.kept session=%s why=%s", taken.session.id, error)
-        for attempt in Retrying(
-            retry=retry_if_exception_type(StoreUnavailableError),
-            wait=wait_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(_WRITE_FOR_SECONDS),
-            sleep=self._context.sleep,
-            reraise=True,
-        ):
-            with attempt:
-                return self._settle(taken, call)
-        return False
-
     def _settle(self, taken: Seen, call: Call) -> bool:
         """Apply an answer: at once if nobody changed anything during the call, else under locks."""
         is_acquire = call.step is Step.ACQUIRE
         recording = taken.recording
-        if is_acquire and self._context.pace(taken.session.app).rate:
-            return self._settle_under_locks(taken, call)  # the start's slot takes the app's row
+        is_claimed = self._is_start_claimed(taken.session, call)
+        if is_claimed or self._is_end(taken.session, call):
+            return self._settle_under_locks(taken, call)  # it takes the app's row
         if recording.session_count > 1:
             return self._settle_under_locks(taken, call)  # it may end, and others of it run
         now = self._context.store.now()
-        change = settle(recording, taken.session, call, self._context.moment(now))
+        moment = self._context.moment_of(recording.app, now)
+        change = settle(recording, taken.session, call, moment)
         if change.successor is not None:
             return self._settle_under_locks(taken, call)  # its uid has to be a free one
+        if taken.session.is_probe or is_told(taken.session, change.signal):
+            return self._settle_under_locks(taken, call)  # what it tells all takes the app's row
         follows = self._start_at_once(change.session, now) if is_acquire else None
         session = follows or change.session
         store = self._context.store
         if not store.save_unless_changed(taken, change.recording, session, change.entries):
             return self._settle_under_locks(taken, call)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
         return follows is not None
 
     def _settle_under_locks(self, taken: Seen, call: Call) -> bool:
-        """Apply an answer to what stands there now, under the epoch of its call."""
+        """Apply an answer to what stands there now, under the epoch of its call.
+
+        What it tells about all calls of the app is written with it: it is not lost alone.
+        """
         context, app = self._context, taken.session.app
         now = context.store.now()
+        moment = context.moment_of(app, now)
         with context.store.writing() as writing:
-            quota = None
-            if call.step is Step.ACQUIRE and context.pace(app).rate:  # locked first, everywhere
-                quota = Quota.from_json(writing.lock_quota(app) or {})
+            before = quota = None
+            if self._takes_quota(taken.session, call):  # locked first, everywhere
+                before = quota = held_quota(writing, context.settings, app)
             held = writing.lock_with_session(taken.session.id)
             if held is None:
                 return False
@@ -172,28 +172,67 @@ class Calls:
             if session.epoch != taken.session.epoch:
                 self._came_late(writing, recording, session, taken.session, call)
                 return False
-            change = settle(recording, session, call, context.moment(now))
+            change = settle(recording, session, call, moment)
+            signal = change.signal if is_told(taken.session, change.signal) else None
             follows = None
             if quota is not None:
-                follows = self._start_in_turn(writing, change.session, quota, now)
+                quota = heeding(quota, signal, call, context.pace(app), now)
+                if taken.session.is_probe and signal is not Signal.CLOSED:
+                    quota = asked_again_soon(quota, now)
+                quota = self._noting_end(quota, session, change.session, now)
+            if quota is not None and self._is_start_claimed(taken.session, call):
+                follows, quota = self._start_in_turn(writing, change.session, quota, now)
             elif call.step is Step.ACQUIRE:
                 follows = self._start_at_once(change.session, now)
             if follows is not None:
                 change = replace(change, session=follows)
+            if quota is not None and quota != before:
+                keep(writing, context.settings, app, quota)
             context.save(writing, recording, session, change)
         _tell(recording, change)
-        self._heed(taken.session, change.signal)
+        if signal is not None:
+            log.warning("app.signalled app=%s signal=%s", app, signal.value)
         return follows is not None
+
+    def _takes_quota(self, session: Session, call: Call) -> bool:
+        """Tell whether an answer may change the app's row: by a slot, a lesson or an end."""
+        is_lesson = isinstance(call.answer, Refused) or session.is_probe
+        return is_lesson or self._is_start_claimed(session, call) or self._is_end(session, call)
+
+    def _is_start_claimed(self, session: Session, call: Call) -> bool:
+        """Tell whether the start gets its slot with the answer of acquire."""
+        return call.step is Step.ACQUIRE and bool(self._context.pace(session.app).rate)
+
+    def _is_end(self, session: Session, call: Call) -> bool:
+        """Tell whether a session may end whose room is counted."""
+        return call.step is Step.STOP and bool(self._context.settings.app(session.app).max_sessions)
+
+    def _noting_end(self, quota: Quota, before: Session, after: Session, now: datetime) -> Quota:
+        """Remember a session's end: Agora counts it for some seconds longer."""
+        is_counted = bool(self._context.settings.app(after.app).max_sessions)
+        if not is_counted or before.state.is_final or not after.state.is_final:
+            return quota
+        forget = self._context.settings.rules.leaving.total_seconds()
+        return quota.with_left(now.timestamp(), forget)
 
     def _came_late(
         self, writing: Writing, recording: Recording, session: Session, taken: Session, call: Call
     ) -> None:
-        """Keep what only this answer knows: a sid that nobody else has."""
+        """Keep what only this answer knows: a sid that nobody else has, how a session was stopped.
+
+        Whoever has the session by now finds its claim void.
+        """
         log.warning("call.answered_late session=%s step=%s", taken.id, call.step.value)
-        is_same = session.resource_id == taken.resource_id and session.sid is None
-        if isinstance(call.answer, Started) and call.answer.sid is not None and is_same:
-            moment = self._context.moment(self._context.store.now())
-            change = sid_learned(recording, session, call.answer.sid, moment, call.token_lifetime)
+        moment = self._context.moment(self._context.store.now())
+        answer, change = call.answer, None
+        if isinstance(answer, Started) and answer.sid is not None and session.sid is None:
+            if session.resource_id == taken.resource_id:
+                change = sid_learned(recording, session, answer.sid, moment, call.token_lifetime)
+        elif (
+            isinstance(answer, Stopped) and session.sid == taken.sid and not session.state.is_final
+        ):
+            change = settle(recording, session, call, moment)
+        if change is not None:
             self._context.save(writing, recording, session, change)
 
     def _start_at_once(self, session: Session, now: datetime) -> Session | None:
@@ -205,36 +244,22 @@ class Calls:
 
     def _start_in_turn(
         self, writing: Writing, session: Session, quota: Quota, now: datetime
-    ) -> Session | None:
-        """Give the start that follows its slot in the quota already with the answer of acquire."""
+    ) -> tuple[Session | None, Quota]:
+        """Give the start that follows its slot in the quota already with the answer of acquire.
+
+        It is seconds ahead of the sweep that claims the stops of that instant: they go first.
+        """
         if not _starts_soon(session, now) or quota.probe_at is not None:
-            return None
+            return None, quota
         pace = self._context.pace(session.app)
         due, clock = session.due_at.timestamp(), now.timestamp()
-        slot, quota = reserve(quota, pace, Step.START, due, clock)
-        if instant(slot) > max(session.due_at, now) + _QUEUE:
-            return None
-        writing.save_quota(session.app, quota.to_json())
-        return claimed_session(session, Step.START, instant(slot), pace)
-
-    def _heed(self, session: Session, signal: Signal | None) -> None:
-        """Let every worker know what one answer told about all calls of the app."""
-        if signal is None or (signal is Signal.FINE and not session.is_probe):
-            return
-        with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
-            now = self._context.store.now().timestamp()
-            match signal:
-                case Signal.FINE:
-                    quota = quota.opened()
-                case Signal.SLOW_DOWN:
-                    quota = quota.slowed(now)
-                case Signal.OVERLOADED:
-                    quota = quota.overloaded(now)
-                case Signal.CLOSED:
-                    quota = quota.closed(now)
-            writing.save_quota(session.app, quota.to_json())
-        log.warning("app.signalled app=%s signal=%s", session.app, signal.value)
+        latest = max(session.due_at, now) + _QUEUE
+        most = 2 * math.ceil(_QUEUE.total_seconds() / pace.spacing)  # with more there is no room
+        stops = [at.timestamp() for at in writing.stops_ahead(session.app, now, latest, most)]
+        slot, reserved = reserve(quota, pace, Step.START, due, clock, stops=stops)
+        if instant(slot) > latest:
+            return None, quota
+        return claimed_session(session, Step.START, instant(slot), pace), reserved
 
 
 class _Permits:
@@ -243,6 +268,7 @@ class _Permits:
     def __init__(self, context: Context, session: Session, step: Step) -> None:
         self._context, self._session, self._step = context, session, step
         self._slot: datetime | None = session.slot_at
+        self.used: datetime | None = None
 
     def next(self) -> None:
         """Wait for a slot.
@@ -260,6 +286,7 @@ class _Permits:
                 self._context.sleep(wait)
             # Also after the wait: who was frozen in it must not send what another has sent.
             if not self._is_missed(slot, pace):
+                self.used = slot
                 return
             slot = self._another(pace, slot)
 
@@ -278,17 +305,20 @@ class _Permits:
         now = self._context.store.now()
         clock = now.timestamp()
         with self._context.store.writing() as writing:
-            quota = Quota.from_json(writing.lock_quota(session.app) or {})
+            quota = held_quota(writing, self._context.settings, session.app)
             if unused is not None:
                 quota = quota.without(unused.timestamp())
-            slot, quota = reserve(quota, pace, self._step, clock, clock)
+            slot, reserved = reserve(quota, pace, self._step, clock, clock)
             slot_at = instant(slot)
             if slot_at > now + _EARLY:
                 _give_back(writing, session)
+                if session.is_probe:
+                    quota = asked_again_soon(quota, now)
+                    keep(writing, self._context.settings, session.app, quota)
             elif writing.renew(
                 session.id, session.epoch, slot_at + self._context.lease(self._step)
             ):
-                writing.save_quota(session.app, quota.to_json())
+                keep(writing, self._context.settings, session.app, reserved)
                 return slot_at
         raise _LostError
 

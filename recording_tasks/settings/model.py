@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,7 @@ class AppProfile:
 
     Attributes:
         rate: Requests in any second that Agora grants it; 0 knows no limit.
+        max_sessions: How many of its sessions may run at once; 0 knows no limit.
         certificate: The App Certificate, where the project has one enabled.
     """
 
@@ -29,6 +31,7 @@ class AppProfile:
     customer_id: str
     customer_secret: SecretStr
     rate: int = 10
+    max_sessions: int = 0
     certificate: SecretStr | None = None
 
 
@@ -38,30 +41,37 @@ class Settings:
 
     Attributes:
         apps: By profile name; empty where only the store is used.
+        account_rate: Requests in any second that all apps of one customer ID may make together;
+            0 knows no such limit.
         storages: By profile name.
         secrets: What `{"$secret": name}` in a request stands for, by lower-case name.
         async_stop: Whether stop answers before the files are uploaded.
         horizon: How far ahead of its slot a call is claimed.
         margin: Added to Agora's second for lateness and jitter.
-        tolerance: How late after its slot a call may leave.
+        tolerance: How late after its slot a call may leave; less than the margin.
+        query_share: The part of the rate that polls may use.
         lease: For how long a worker owns a call once it began, a stop excepted.
         stop_lease: The same for a stop, which waits for the upload unless `async_stop`.
         token_provider: The dotted path of what makes RTC tokens; empty: the App Certificate does.
         token_lifetime: How long a token lives from the moment it is made.
         token_timeout: How many seconds a provider may take.
         uid_low: The range in which we choose recorder uids, ends included.
+        keep: How long a recording is kept after its end; None keeps it for ever.
+        archive_folder: Where it is written before it is removed; empty: nowhere.
     """
 
     base_urls: tuple[str, ...]
     apps: Mapping[str, AppProfile] = field(default_factory=dict)
+    account_rate: int = 0
     storages: Mapping[str, StorageConfig] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
     database_url: str = field(default="sqlite:///recordings.db", repr=False)
     rules: Rules = field(default_factory=Rules)
     async_stop: bool = False
     horizon: timedelta = timedelta(seconds=1.5)
-    margin: timedelta = timedelta(seconds=0.06)
-    tolerance: timedelta = timedelta(seconds=0.04)
+    margin: timedelta = timedelta(seconds=0.05)
+    tolerance: timedelta = timedelta(seconds=0.03)
+    query_share: float = 0.5
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
     stop_read_timeout: float = 30.0
@@ -72,6 +82,15 @@ class Settings:
     token_timeout: float = 5.0
     uid_low: int = 4_000_000_000
     uid_high: int = 4_294_967_295
+    keep: timedelta | None = None
+    archive_folder: str = ""
+
+    def account_row(self, app: str) -> str | None:
+        """Name what the calls of an app's account are counted under; None where nothing is."""
+        if not self.account_rate:
+            return None
+        customer = self.app(app).customer_id.encode()
+        return f"account-{hashlib.sha256(customer).hexdigest()[:16]}"
 
     def app(self, name: str) -> AppProfile:
         """Find an app profile.

@@ -22,6 +22,7 @@ T = TypeVar("T")
 BASE_URLS = "https://api.agora.io,https://api.sd-rtn.com"
 LARGEST_UID = 4_294_967_295
 LONGEST_SECONDS = 1e8
+MOST_DAYS = 36_500
 UID_RANGE = "4000000000-4294967295"
 DATABASE_URL = "sqlite:///recordings.db"
 
@@ -44,6 +45,7 @@ RULE_VARIABLES = {
     "RECORDING_IDLE_SECONDS": "idle_time",
     "RECORDING_ROLL_OVER_SECONDS": "roll_over",
     "RECORDING_RECHECK_SECONDS": "recheck_after",
+    "RECORDING_LEAVING_SECONDS": "leaving",
 }
 _DATABASE = re.compile(r"(sqlite(\+pysqlite)?:///?|postgres(ql(\+psycopg)?)?://)", re.IGNORECASE)
 _STORAGE = re.compile(r"RECORDING_STORAGE__([A-Za-z0-9_-]+?)__([A-Z_]+)")
@@ -51,7 +53,7 @@ _APP = re.compile(r"AGORA_APP__([A-Za-z0-9_-]+?)__([A-Z_]+)")
 _SECRET = re.compile(r"RECORDING_SECRET__([A-Za-z0-9_]+)")
 _APP_KEYS = ("APP_ID", "CUSTOMER_ID", "CUSTOMER_SECRET")
 _CERTIFICATE = "CERTIFICATE"
-_OTHER_APP_KEYS = (_CERTIFICATE, "API_RATE")
+_OTHER_APP_KEYS = (_CERTIFICATE, "API_RATE", "MAX_SESSIONS")
 _PLAIN = {key: f"AGORA_{key}" for key in _APP_KEYS} | {_CERTIFICATE: "AGORA_APP_CERTIFICATE"}
 _HEX = re.compile(r"[0-9a-fA-F]{32}")
 _NOT_HEX = "not 32 hexadecimal characters"
@@ -69,6 +71,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         base_urls=reader.base_urls(),
         apps=reader.apps(),
+        account_rate=reader.whole("RECORDING_ACCOUNT_RATE", 0, least=0),
         storages=reader.storages(),
         secrets=reader.secrets(),
         database_url=reader.database_url(),
@@ -77,10 +80,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         token_lifetime=reader.token_lifetime(),
         uid_low=uid_low,
         uid_high=uid_high,
+        keep=reader.keep(),
+        archive_folder=reader.text("RECORDING_ARCHIVE_FOLDER", ""),
         async_stop=reader.flag("RECORDING_ASYNC_STOP", default=False),
         horizon=reader.seconds("RECORDING_HORIZON_SECONDS", 1.5, least=0.5),
-        margin=reader.seconds("RECORDING_API_MARGIN_SECONDS", 0.06, least=0.0),
-        tolerance=reader.seconds("RECORDING_API_TOLERANCE_SECONDS", 0.04, least=0.001),
+        query_share=reader.share("RECORDING_QUERY_SHARE", 0.5),
+        **reader.lateness(),
         **reader.times(),
     )
     if reader.faults:
@@ -127,7 +132,8 @@ class _Reader:
             missing = {key: (_PLAIN[key], "") for key in _APP_KEYS}
             found["default"] = missing | found.get("default", {}) | plain
         rate = self.whole("RECORDING_API_RATE", 10, least=0)
-        apps = {name: self._app(name, keys, rate) for name, keys in found.items()}
+        most = self.whole("RECORDING_MAX_SESSIONS", 0, least=0)
+        apps = {name: self._app(name, keys, rate, most) for name, keys in found.items()}
         owners: dict[str, str] = {}
         for name, app in apps.items():
             if app.app_id and app.app_id in owners:
@@ -138,7 +144,7 @@ class _Reader:
             owners[app.app_id] = name
         return apps
 
-    def _app(self, name: str, keys: dict[str, tuple[str, str]], rate: int) -> AppProfile:
+    def _app(self, name: str, keys: dict[str, tuple[str, str]], rate: int, most: int) -> AppProfile:
         for key in _APP_KEYS:
             if not keys.get(key, ("", ""))[1]:
                 self.faults.append(f"{_variable(keys, key, name)}: not set")
@@ -153,12 +159,15 @@ class _Reader:
             self._unknown(keys[key][0], key, known)
         if "API_RATE" in keys:
             rate = self.whole(keys["API_RATE"][0], rate, least=0)
+        if "MAX_SESSIONS" in keys:
+            most = self.whole(keys["MAX_SESSIONS"][0], most, least=0)
         return AppProfile(
             name=name,
             app_id=app_id,
             customer_id=keys.get("CUSTOMER_ID", ("", ""))[1],
             customer_secret=SecretStr(keys.get("CUSTOMER_SECRET", ("", ""))[1]),
             rate=rate,
+            max_sessions=most,
             certificate=SecretStr(certificate) if certificate else None,
         )
 
@@ -240,6 +249,17 @@ class _Reader:
             "stop_lease": connect + stop_read + spare,
         }
 
+    def lateness(self) -> dict[str, Any]:
+        """Read what is added to Agora's second, and the part of it that a call may be late."""
+        margin = self.seconds("RECORDING_API_MARGIN_SECONDS", 0.05, least=0.002)
+        tolerance = self.seconds("RECORDING_API_TOLERANCE_SECONDS", 0.03, least=0.001)
+        if tolerance >= margin:
+            self.faults.append(
+                "RECORDING_API_TOLERANCE_SECONDS: must be less than "
+                f"RECORDING_API_MARGIN_SECONDS, {margin.total_seconds():g}"
+            )
+        return {"margin": margin, "tolerance": tolerance}
+
     def uid_range(self) -> tuple[int, int]:
         low, _, high = self.text("RECORDING_UID_RANGE", UID_RANGE).partition("-")
         if low.strip().isdecimal() and high.strip().isdecimal():
@@ -261,6 +281,21 @@ class _Reader:
             f"{least:g} or more",
         )
         return timedelta(seconds=value)
+
+    def keep(self) -> timedelta | None:
+        """Read how long what is over is kept; unset or 0 is for ever."""
+        days = self._parsed(
+            "RECORDING_KEEP_DAYS",
+            0.0,
+            float,
+            lambda value: 0 <= value <= MOST_DAYS,
+            f"0 to {MOST_DAYS}",
+        )
+        return timedelta(days=days) if days else None
+
+    def share(self, name: str, default: float) -> float:
+        allowed = "above 0, and 1 or less"
+        return self._parsed(name, default, float, lambda value: 0 < value <= 1, allowed)
 
     def flag(self, name: str, *, default: bool) -> bool:
         words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

@@ -1,8 +1,20 @@
 """Recordings, their sessions and their timeline: durable, claimed by lease and epoch."""
 
 from recording_tasks.store.audit import Audit
+from recording_tasks.store.bygones import Bygones
 from recording_tasks.store.database import Database, database_folder
 from recording_tasks.store.seen import Seen
-from recording_tasks.store.store import Store, Upcoming, Writing
+from recording_tasks.store.store import Crowd, Store, Upcoming, Work, Writing
 
-__all__ = ["Audit", "Database", "Seen", "Store", "Upcoming", "Writing", "database_folder"]
+__all__ = [
+    "Audit",
+    "Bygones",
+    "Crowd",
+    "Database",
+    "Seen",
+    "Store",
+    "Upcoming",
+    "Work",
+    "Writing",
+    "database_folder",
+]

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from recording_tasks.models import RecordingState, SessionState
 from recording_tasks.store.database import Database
 from recording_tasks.store.schema import recordings, sessions
+from recording_tasks.store.statements import among
 
-_OPEN = [state.value for state in RecordingState if not state.is_final]
-_RUNS = [SessionState.STARTED.value, SessionState.RECORDING.value]
+_GOES_ON = among(state.value for state in RecordingState if not state.is_final)
+_RUNS = among((SessionState.STARTED.value, SessionState.RECORDING.value))
 
 
 class Audit:
@@ -36,7 +37,7 @@ class Audit:
         of_it = sa.and_(sessions.c.recording_id == recordings.c.id, sessions.c.is_open)
         query = (
             sa.select(recordings.c.id)
-            .where(recordings.c.state.in_(_OPEN), ~sa.exists().where(of_it))
+            .where(recordings.c.state.in_(_GOES_ON), ~sa.exists().where(of_it))
             .order_by(recordings.c.start_at)
             .limit(most)
         )
@@ -49,7 +50,7 @@ class Audit:
             sa.select(sessions.c.id)
             .join(recordings, recordings.c.id == sessions.c.recording_id)
             .where(sessions.c.is_open, sessions.c.state.in_(_RUNS), has_no_stop)
-            .where(recordings.c.state.not_in(_OPEN))
+            .where(recordings.c.state.not_in(_GOES_ON))
             .limit(most)
         )
         return self._ids(query)

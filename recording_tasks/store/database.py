@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from recording_tasks.errors import StoreUnavailableError
+from recording_tasks.store import file
 from recording_tasks.store.driver import Prepared
 
 _SYNC_SECONDS = 5.0  # clocks drift by microseconds in that time
@@ -58,6 +59,7 @@ class Database:
             max_overflow=40,
             connect_args={"timeout": busy_seconds, "check_same_thread": False},
         )
+        file.guard(engine)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_as_writer)
         return engine
@@ -73,8 +75,11 @@ class Database:
             pool_recycle=1800,
             connect_args={
                 "connect_timeout": 5,
+                # Our statements are few, short, and their plans the same for any values; to plan a
+                # sweep's each time, or to compile one, costs more than to run it.
                 "options": "-c timezone=utc -c lock_timeout=10s -c statement_timeout=30s"
-                " -c idle_in_transaction_session_timeout=60s",
+                " -c idle_in_transaction_session_timeout=60s"
+                " -c plan_cache_mode=force_generic_plan -c jit=off",
                 "tcp_user_timeout": 15000,
             },
         )
@@ -155,9 +160,14 @@ class Database:
         return self._clock.set(instant + timedelta(seconds=took / 2), sent + took)
 
     def migrate(self) -> None:
-        """Bring the tables up to this version's; safe to repeat, and for two at once."""
+        """Bring the tables up to this version's; safe to repeat, and for two at once.
+
+        Tables of a newer version are left alone: migrations only add, and this one works on them.
+        """
         from alembic import command  # noqa: PLC0415 - only this command needs it, and it is slow
         from alembic.config import Config  # noqa: PLC0415
+        from alembic.migration import MigrationContext  # noqa: PLC0415
+        from alembic.script import ScriptDirectory  # noqa: PLC0415
 
         config = Config()
         with resources.as_file(resources.files("recording_tasks.store") / "migrations") as place:
@@ -166,7 +176,10 @@ class Database:
                 if not self.is_sqlite:
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(7262473071)"))
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                found = MigrationContext.configure(connection).get_current_revision()
+                known = ScriptDirectory.from_config(config).walk_revisions()
+                if found is None or found in {one.revision for one in known}:
+                    command.upgrade(config, "head")
 
     def close(self) -> None:
         """Close every pooled connection."""

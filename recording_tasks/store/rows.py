@@ -50,7 +50,7 @@ def session_row(session: Session) -> dict[str, Any]:
     """Write a session as a row of its table."""
     row = {name: getattr(session, name) for name in _SESSION_FIELDS}
     row["files"] = [_file_row(file) for file in session.files]
-    row["lane"] = session.step.lane
+    row["lane"] = session.lane
     row["is_open"] = not session.state.is_final or session.step is not Step.REST
     return row
 

@@ -1,4 +1,4 @@
-"""The tables: recordings, their sessions, their timeline, and a row for each app's quota."""
+"""The tables: recordings, sessions, their timeline, and the quota of each app and account."""
 
 from __future__ import annotations
 
@@ -192,6 +192,13 @@ Index(
     recordings.c.id,
     postgresql_where=_is_notice_due,
     sqlite_where=_is_notice_due,
+)
+_is_finished = recordings.c.finished_at.is_not(None)
+Index(
+    "recordings_finished",
+    recordings.c.finished_at,
+    postgresql_where=_is_finished,
+    sqlite_where=_is_finished,
 )
 Index("recordings_created", recordings.c.created_at)
 Index("recordings_state", recordings.c.state, recordings.c.start_at)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from recording_tasks.models import SessionState, Step
+from recording_tasks.models import AWAITED_LANE, SessionState, Step
 from recording_tasks.store.driver import Prepared, prepared
 from recording_tasks.store.schema import apps, recordings, sessions
 
+
+def among(words: Iterable[str | int]) -> sa.BindParameter[Any]:
+    """Write a fixed list into the statement itself: a plan for any list would read everything."""
+    return sa.bindparam(None, list(words), expanding=True, literal_execute=True)
+
+
 _LANES = tuple(sorted({step.lane for step in Step}))
+_START_LANES = (Step.START.lane, Step.ACQUIRE.lane)
+_WAITS = (SessionState.STOPPING.value, SessionState.UNACCOUNTED.value)  # because of their end
+_BEGINS = (SessionState.PLANNED.value, SessionState.ACQUIRED.value, SessionState.STARTING.value)
 _id = sa.bindparam("id", type_=sa.Text())
 _app = sa.bindparam("app", type_=sa.Text())
 _now = sa.bindparam("now", type_=sessions.c.due_at.type)
 _until = sa.bindparam("until", type_=sessions.c.due_at.type)
+_ahead = sa.bindparam("ahead", type_=sessions.c.due_at.type)
 _most = sa.bindparam("most", type_=sa.Integer())
 _is_free = sa.or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= _now)
 
@@ -56,6 +68,38 @@ _quota = sa.select(apps.c.quota).where(apps.c.name == _app)
 QUOTA_PATIENTLY = _quota.with_for_update()
 QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
 
+_asked_about = sa.and_(
+    sessions.c.app == _app,
+    sessions.c.is_open,
+    sessions.c.lane.in_(among([AWAITED_LANE, Step.QUERY.lane])),
+)
+LIVE = sa.select(
+    sa.select(sa.func.count()).where(_asked_about).scalar_subquery(),
+    _quota.scalar_subquery(),
+)
+
+_may_run = [state.value for state in SessionState if state.may_run or state.has_resource]
+_soon = sa.bindparam("soon", type_=sessions.c.due_at.type)
+_is_acquired = sa.and_(sessions.c.claimed.is_not(None), sessions.c.lease_until > _now)
+_begins = sa.and_(sessions.c.app == _app, sessions.c.is_open, sessions.c.lane == Step.ACQUIRE.lane)
+# They read what is open at most, and never the past.
+CROWD = sa.select(
+    sa.select(sa.func.count())
+    .where(
+        sessions.c.app == _app,
+        sessions.c.is_open,
+        sessions.c.lane.in_(among(lane for lane in _LANES if lane != Step.ACQUIRE.lane)),
+        sessions.c.state.in_(among(_may_run)),
+    )
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .where(_begins, sessions.c.due_at <= _soon, _is_acquired)
+    .scalar_subquery(),
+    sa.select(sa.func.count())
+    .where(_begins, sessions.c.due_at <= _now, _is_free)
+    .scalar_subquery(),
+)
+
 UIDS = sa.select(sessions.c.uid).where(
     sessions.c.app == _app, sessions.c.channel == sa.bindparam("channel"), sessions.c.is_open
 )
@@ -96,33 +140,48 @@ def take_marked(columns: tuple[str, ...]) -> Prepared:
 
 @cache
 def apps_with_work() -> sa.Executable:
-    """Name the apps that have an open session with something due until then."""
+    """Name the apps that have an open session with something due until then.
+
+    Starts and their acquires are looked for further ahead: a herd of them begins early.
+    """
     # Each question asks for the first of an order that an index has: so it is answered at once,
     # however many recordings lie ahead or behind.
     mine = sa.and_(sessions.c.app == apps.c.name, sessions.c.is_open)
-    instants = [sa.select(sessions.c.stop_at).where(mine).order_by(sessions.c.stop_at)]
-    instants += [
-        sa.select(sessions.c.due_at)
+    stop = sa.select(sessions.c.stop_at).where(mine).order_by(sessions.c.stop_at)
+    due = {
+        lane: sa.select(sessions.c.due_at)
         .where(mine, sessions.c.lane == lane)
         .order_by(sessions.c.due_at)
         for lane in _LANES
-    ]
-    firsts = [instant.limit(1).scalar_subquery() for instant in instants]
-    return sa.select(apps.c.name).where(sa.or_(*(first <= _until for first in firsts)))
+    }
+    starts = [_first(due[lane]) <= _ahead for lane in _START_LANES]
+    others = [_first(due[lane]) <= _until for lane in _LANES if lane not in _START_LANES]
+    has_starts = sa.func.coalesce(sa.or_(*starts), sa.false())
+    return (
+        sa.select(apps.c.name, has_starts.label("has_starts"))
+        .where(sa.or_(_first(stop) <= _until, *starts, *others))
+        .order_by(apps.c.name)  # the same turn in every sweep, so that none is left out for long
+    )
+
+
+def _first(instants: sa.Select[Any]) -> sa.ScalarSelect[Any]:
+    return instants.limit(1).scalar_subquery()
 
 
 @cache
 def due() -> sa.Executable:
     """Read and hold the free sessions that need something until then, some of each lane.
 
-    One that is due for two reasons comes twice.
+    One that is due for two reasons comes twice.  Stops of what runs have a place of their own: what
+    was never begun and is over now takes none of it.
     """
+    # Said by what it is not: most of what is over is neither, so that the planner sees no reason
+    # to read all that is open instead of the first of an order.
     mine = sa.and_(sessions.c.app == _app, sessions.c.is_open, _is_free)
-    waiting = [SessionState.STOPPING.value, SessionState.UNACCOUNTED.value]
+    ends = sa.select(sessions).where(mine, sessions.c.stop_at <= _until)
     branches = [
-        sa.select(sessions)
-        .where(mine, sessions.c.stop_at <= _until, sessions.c.state.not_in(waiting))
-        .order_by(sessions.c.stop_at)
+        ends.where(sessions.c.state.not_in(among(others))).order_by(sessions.c.stop_at)
+        for others in ((*_WAITS, *_BEGINS), _WAITS)
     ]
     branches += [
         sa.select(sessions)
@@ -138,6 +197,24 @@ def due() -> sa.Executable:
 
 
 @cache
+def stops_ahead() -> sa.Executable:
+    """Read when the first stops between now and then are due that nobody has claimed."""
+    return (
+        sa.select(sessions.c.stop_at)
+        .where(
+            sessions.c.app == _app,
+            sessions.c.is_open,
+            _is_free,
+            sessions.c.stop_at > _now,
+            sessions.c.stop_at <= _until,
+            sessions.c.state.not_in(among((*_WAITS, *_BEGINS))),
+        )
+        .order_by(sessions.c.stop_at)
+        .limit(_most)
+    )
+
+
+@cache
 def upcoming() -> sa.Executable:
     """Read the starts that lie ahead, in their order."""
     return (
@@ -145,7 +222,7 @@ def upcoming() -> sa.Executable:
         .where(
             sessions.c.app == _app,
             sessions.c.is_open,
-            sessions.c.lane.in_([Step.START.lane, Step.ACQUIRE.lane]),
+            sessions.c.lane.in_(_START_LANES),
             sessions.c.due_at <= _until,
         )
         .order_by(sessions.c.start_at, sessions.c.id)

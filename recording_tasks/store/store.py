@@ -36,6 +36,31 @@ class Upcoming:
     step: Step
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """An app that a sweep has to look at.
+
+    Attributes:
+        has_starts: Whether starts lie ahead, whose acquires are to be planned.
+    """
+
+    app: str
+    has_starts: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """How many sessions of an app there are.
+
+    Attributes:
+        running: Those that may run, and those that are on their way to it.
+        waiting: Those that should be on their way and are not.
+    """
+
+    running: int
+    waiting: int
+
+
 class Store:
     """The timetable and the truth.
 
@@ -206,16 +231,23 @@ class Store:
         """Read the latest recordings, the newest first."""
         query = sa.select(recordings).order_by(recordings.c.created_at.desc()).limit(most)
         if states:
-            query = query.where(recordings.c.state.in_([state.value for state in states]))
+            wanted = statements.among(state.value for state in states)
+            query = query.where(recordings.c.state.in_(wanted))
         if channel is not None:
             query = query.where(recordings.c.channel == channel)
         with self.database.read() as connection:
             return [rows.recording_from(row) for row in connection.execute(query).mappings()]
 
-    def apps_with_work(self, until: datetime) -> list[str]:
-        """Name the apps that have an open session with something due until then."""
+    def apps_with_work(self, until: datetime, ahead: datetime) -> list[Work]:
+        """Find the apps that have an open session with something due until then.
+
+        Args:
+            ahead: Starts, and the acquires before them, count if they are due until then.
+        """
+        instants = {"until": until, "ahead": ahead}
         with self.database.read() as connection:
-            return list(connection.execute(statements.apps_with_work(), {"until": until}).scalars())
+            rows = connection.execute(statements.apps_with_work(), instants)
+            return [Work(app=row.name, has_starts=bool(row.has_starts)) for row in rows]
 
     def notices_due(self, most: int) -> list[Recording]:
         """Read recordings that are over and whose asker is still to be told."""
@@ -224,9 +256,17 @@ class Store:
         with self.database.read() as connection:
             return [rows.recording_from(row) for row in connection.execute(query).mappings()]
 
+    def live(self, app: str) -> tuple[int, dict[str, Any]]:
+        """Count an app's sessions that Agora is asked about, and read its quota, holding none."""
+        with self.database.read() as connection:
+            count, quota = connection.execute(statements.LIVE, {"app": app}).one()
+        return count, dict(quota or {})
+
     def open_counts(self) -> dict[str, int]:
         """Count the recordings in each state that is not final."""
-        open_states = [state.value for state in RecordingState if not state.is_final]
+        open_states = statements.among(
+            state.value for state in RecordingState if not state.is_final
+        )
         query = (
             sa.select(recordings.c.state, sa.func.count().label("how_many"))
             .where(recordings.c.state.in_(open_states))
@@ -239,7 +279,8 @@ class Store:
 class Writing:
     """The writing verbs, inside one open transaction.
 
-    Locks are taken in one order everywhere: the app's row, then a recording, then its sessions.
+    Locks are taken in one order everywhere: the account's row, the app's, then a recording, then
+    its sessions.
     Rows are written together at the end, in one statement where the database can do that; what
     is read meanwhile does not show them.
     """
@@ -273,6 +314,12 @@ class Writing:
     def save_quota(self, app: str, quota: Mapping[str, Any]) -> None:
         """Write the quota of an app whose row we hold."""
         self._pending.append(Write(table=apps, key=app, values={"quota": dict(quota)}))
+
+    def crowd(self, app: str, now: datetime, soon: datetime) -> Crowd:
+        """Count the sessions of an app whose row we hold; acquires are made for up to `soon`."""
+        of_app = {"app": app, "now": now, "soon": soon}
+        running, acquired, waiting = self._connection.execute(statements.CROWD, of_app).one()
+        return Crowd(running=running + acquired, waiting=waiting)
 
     # -- recordings ----------------------------------------------------------------------
 
@@ -409,6 +456,11 @@ class Writing:
         return [
             Upcoming(session_id=row.id, start_at=row.start_at, step=Step(row.step)) for row in found
         ]
+
+    def stops_ahead(self, app: str, now: datetime, until: datetime, most: int) -> list[datetime]:
+        """Read when the stops are due that lie just ahead and were not claimed yet."""
+        parameters = {"app": app, "now": now, "until": until, "most": most}
+        return list(self._connection.execute(statements.stops_ahead(), parameters).scalars())
 
     def sessions_by_id(self, session_ids: Sequence[str], now: datetime) -> list[Session]:
         """Read and hold those of these sessions that nobody has claimed."""

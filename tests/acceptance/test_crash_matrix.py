@@ -329,7 +329,9 @@ def test_record_killed_before_its_commit(scene: Scene) -> None:
 def test_record_killed_after_its_write(scene: Scene) -> None:
     """The row is there, its call was not sent and its message comes again: one recording."""
     with scene.table_locked("recordings"):
-        scene.deployment.send("record", channel=scene.name, duration=5)
+        scene.deployment.send(
+            "record", channel=scene.name, duration=8
+        )  # a new worker takes its time
         until(scene.waiting, 8, "the insert waits")
         scene.proxy.hold()
     scene.deployment.accepted(scene.name)

@@ -91,6 +91,7 @@ def test_a_provider_of_ones_own_is_asked_by_a_worker(deploy: Deploy, tmp_path: P
     deployment = deploy(
         simulator=CERTIFIED,
         RECORDING_TOKEN_PROVIDER="corp_tokens:make",
+        RECORDING_API_MARGIN_SECONDS="0.6",
         RECORDING_API_TOLERANCE_SECONDS="0.5",
         PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path)]),
     )

@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.benchmarks [throughput|cost|herd|lanes|lag|scaling …]``."""
+"""The command: ``python -m tests.benchmarks [throughput|cost|herd|lanes|lag|size …]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import click
 import psutil
 from rich.console import Console
 
+from . import size
 from .chain import Chain
 from .competitor import Competitor
 from .durable import Durable
@@ -26,6 +27,7 @@ from .table import table
 from .workload import Workload, cost, herd, lag, lanes, scaling, throughput
 
 WORKLOADS = ("throughput", "cost", "herd", "lanes", "lag", "scaling")
+OURS_ALONE = ("size", "apps")  # one use case, with nobody to compare it with
 QUOTA = 10  # Agora's default, requests a second
 RATES = {"acquire": "3/s", "start": "3/s", "query": "2/s", "stop": "2/s"}  # together the quota
 DEFAULTS = {
@@ -77,16 +79,18 @@ def _queried_every(seconds: int) -> dict[str, str]:
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("names", nargs=-1, type=click.Choice(WORKLOADS))
+@click.argument("names", nargs=-1, type=click.Choice([*WORKLOADS, *OURS_ALONE]))
 @click.option("--runs", default=3, help="How often each contender runs; the order rotates.")
 @click.option("--only", multiple=True, help="Only this contender; may be repeated.")
 @click.option("--count", default=400, help="Recordings in throughput.")
 @click.option("--herd", "herds", default=(20,), multiple=True, help="Due at one instant.")
 @click.option("--quota", default=QUOTA, help="Requests a second in herd.")
 @click.option("--singles", default=20, help="Recordings in one run of lag.")
-@click.option("--live", default=300, help="Recordings that are live, in lanes.")
+@click.option("--polled", default=300, help="Recordings that are live, in lanes.")
 @click.option("--due", default=50, help="Starts, and as many stops, due at one instant, in lanes.")
 @click.option("--latency-ms", default=0.0, help="The stub's answers take so long, in lag.")
+@click.option("--live", default=10_000, help="Live recordings of the large store in size.")
+@click.option("--finished", default=1_000_000, help="Finished ones.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every run here.")
 @click.option("--redis", default="redis://127.0.0.1:6379/11", help="A database that is emptied.")
 @click.option("--rabbitmq", default="amqp://guest:guest@127.0.0.1:5672//", help="A virtual host.")
@@ -100,9 +104,11 @@ def main(
     herds: Sequence[int],
     quota: int,
     singles: int,
-    live: int,
+    polled: int,
     due: int,
     latency_ms: float,
+    live: int,
+    finished: int,
     json_file: Path | None,
     redis: str,
     rabbitmq: str,
@@ -118,7 +124,7 @@ def main(
         "throughput": [throughput(count)],
         "cost": [cost(count)],
         "herd": [herd(size, quota) for size in herds],
-        "lanes": [lanes(live, due, quota)],
+        "lanes": [lanes(polled, due, quota)],
         "lag": [lag(singles, latency_ms)],
         "scaling": [scaling(count // 2, 100.0)],
     }
@@ -126,7 +132,13 @@ def main(
     console.print(_machine())
     console.print(f"logs in {logs}")
     everything: list[Figures] = []
-    for name in names or WORKLOADS:
+    for name in names or (*WORKLOADS, *OURS_ALONE):
+        if name == "size":
+            size.measure(postgres, live, finished, console)
+            continue
+        if name == "apps":
+            size.measure_apps(postgres, console)
+            continue
         chosen = {one: known[one] for one in only or DEFAULTS[name]}
         for workload in workloads[name]:
             measured = _rounds(chosen, workload, runs, logs, console)

@@ -41,7 +41,12 @@ _AFTER_REFUSAL = 2.0  # 429 makes everybody pause
 _AFTER_CLOSED = 18.0  # one call in 15 s tries whether the credentials work by now
 _AFTER_FULL = 33.0  # nothing is acquired for 30 s after 406
 _HEALTHY_GAP = 3.0  # seconds that may be missing, or too many, in healthy times
+_HEALTHY_ASKING = 5.0  # seconds of asking in healthy times after which a caller must be heard
 _QUOTA_JITTER = 0.25  # a busy machine brings calls so much closer together
+_MOST_JITTER = 0.6
+_WRITES_WITHIN = 0.5  # seconds from an answer to its row, where the database is there
+_HAS_HUNG_UP = 2.0  # who did not wait for an answer has closed its connection by then
+_OF_DATABASE = frozenset({Kind.DATABASE_KILLED, Kind.DATABASE_STOPPED})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,10 +55,11 @@ class Verdict:
 
     Attributes:
         lost: Accepted, and without a final state, a reason, or an accepted edit.
-        left_running: Sessions that nobody stopped, though their start had been heard.
+        left_running: Sessions that nobody ever stopped, though their start had been heard.
         doubles: Sessions beside one that was on the books, and recordings of one key.
         uncovered: Seconds of healthy windows without a session, by channel, where too many.
         overrun: Seconds that a session went on in healthy times after its stop, where too many.
+        slowness: How much longer work took than on an idle machine; the margins grow with it.
         unaccounted: Sessions whose start's answer was lost for good, and that ended by idle time.
         recoveries: Seconds to the first step after each return, by kind.
         repeats: Seconds from a SIGKILL in mid-call to that channel's next call.
@@ -79,6 +85,7 @@ class Verdict:
     repeats: list[float]
     peak_own: int
     peak_own_lenient: int
+    slowness: float
     refused_by_quota: int
     queries_beside_stop: int
     told: list[str]
@@ -97,7 +104,9 @@ class Verdict:
         found += [f"overrun: {name}, {s:.1f} s" for name, s in self.overrun.items()]
         found += [f"a secret was told: {one}" for one in self.told]
         if self.peak_own_lenient > QUOTA:
-            found.append(f"quota: {self.peak_own_lenient} own calls in {1 - _QUOTA_JITTER:g} s")
+            found.append(
+                f"quota: {self.peak_own_lenient} own calls in {1 - _jitter(self.slowness):.2f} s"
+            )
         if self.rested_after is None:
             found.append("it did not come to rest")
         return found
@@ -115,7 +124,7 @@ class _Judge:
     """Knows one run's evidence in the shapes that the questions need."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._evidence = evidence
+        self._evidence, self._slowness = evidence, evidence.slowness
         self._sessions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for session in evidence.sessions:
             self._sessions[session["cname"]].append(session)
@@ -142,12 +151,12 @@ class _Judge:
         left, unaccounted = self._left_running()
         return Verdict(
             recordings=len(evidence.asked),
-            asked_in_vain=[one.wish.channel for one in evidence.asked if one.accepted_at is None],
+            asked_in_vain=list(self._asked_in_vain()),
             states=Counter(one.state.value for one in evidence.recordings),
             lost=list(self._lost()),
             left_running=left,
             doubles=list(self._doubles()),
-            uncovered={one: gap for one, gap in gaps.items() if gap > _HEALTHY_GAP},
+            uncovered={one: gap for one, gap in gaps.items() if gap > self._gap},
             overrun=self._overrun(windows),
             unaccounted=unaccounted,
             unknown=list(self._unknown()),
@@ -160,7 +169,10 @@ class _Judge:
             recoveries=dict(self._recoveries()),
             repeats=self._repeats(),
             peak_own=_peak([one.at for one in evidence.carried], 1.0),
-            peak_own_lenient=_peak([one.at for one in evidence.carried], 1 - _QUOTA_JITTER),
+            peak_own_lenient=_peak(
+                [one.at for one in evidence.carried], 1 - _jitter(self._slowness)
+            ),
+            slowness=self._slowness,
             refused_by_quota=report["refused_by_quota"],
             queries_beside_stop=report["queries_beside_stop"],
             told=evidence.told,
@@ -168,7 +180,21 @@ class _Judge:
             notes=list(self._notes(healthy)),
         )
 
+    @property
+    def _gap(self) -> float:
+        return _HEALTHY_GAP * self._slowness
+
     # -- lost, left, doubled -------------------------------------------------------------
+
+    def _asked_in_vain(self) -> Iterable[str]:
+        """Find the callers who were not heard though there was time; others were told nothing."""
+        bad = joined(self._everybodys())
+        for asked in self._evidence.asked:
+            wish, began = asked.wish, self._evidence.began
+            span = (began + wish.asked_at, began + wish.stop_at)
+            healthy = length(without([span], bad))
+            if asked.accepted_at is None and healthy > _HEALTHY_ASKING * self._slowness:
+                yield wish.channel
 
     def _lost(self) -> Iterable[str]:
         for asked in self._evidence.asked:
@@ -183,7 +209,7 @@ class _Judge:
                 yield f"{channel}: its stop time was moved, and then forgotten"
             elif recording.state.value in {"missed", "failed"} and not asked.wish.is_refused:
                 healthy = without([self._window(channel)], self._excuses[channel])
-                if length(healthy) > _HEALTHY_GAP and not self._sessions[channel]:
+                if length(healthy) > self._gap and not self._sessions[channel]:
                     yield f"{channel}: {recording.state.value}: {recording.reason}"
 
     def _kept_word(self, edited_at: float | None, edit: Any, stop_at: Any) -> bool:
@@ -195,13 +221,13 @@ class _Judge:
         )
 
     def _left_running(self) -> tuple[list[str], int]:
-        """Find the sessions that ended by idle time; one that nobody could stop is explained."""
+        """Find the sessions that nobody ever tried to stop; what could not be is explained."""
         left, explained = [], 0
         for session in self._evidence.sessions:
             name = f"{session['cname']} uid {session['uid']} sid {session['sid'][:8]}"
             if session["end_cause"] is None:
                 left.append(f"{name}: runs still")
-            elif session["end_cause"] == "idle":
+            elif session["end_cause"] == "idle" and not self._was_attended_to(session):
                 heard = self._heard(session)
                 if heard is not None:
                     left.append(f"{name}: never stopped, and its start was heard at {heard:.1f} s")
@@ -211,16 +237,32 @@ class _Judge:
                     explained += 1
         return left, explained
 
+    def _was_attended_to(self, session: dict[str, Any]) -> bool:
+        """Whether a stop was sent for it, be it late: how late is judged by its overrun."""
+        sid = session["sid"]
+        return any(one.method == "stop" and sid in one.path for one in self._evidence.carried)
+
     def _heard(self, session: dict[str, Any]) -> float | None:
         """Tell when a session's sid reached a worker that lived on to write it down."""
         for one in self._evidence.carried:
             if one.sid != session["sid"] or not one.was_delivered or one.ended_at is None:
                 continue
-            begin, end = one.at, one.ended_at + 0.5
+            stayed = _HAS_HUNG_UP * self._slowness
+            if not one.is_followed and one.left_at and one.left_at < one.ended_at + stayed:
+                continue  # the answer was on its way, and its caller had just given it up
             deaths = [i for i in self._evidence.incidents if i.kind in _DEATHS]
-            if not any(begin <= death.at <= end for death in deaths):
+            if not any(one.at <= death.at <= self._written(one.ended_at) for death in deaths):
                 return one.ended_at - self._evidence.began
         return None
+
+    def _written(self, heard_at: float) -> float:
+        """Tell until when an answer may have been kept before it was written."""
+        at = heard_at + _WRITES_WITHIN * self._slowness
+        for one in self._evidence.incidents:
+            back_at = one.back_at or self._evidence.ended
+            if one.kind in _OF_DATABASE and one.at <= at and back_at >= heard_at:
+                at = max(at, back_at + _COSTS[one.kind] * self._slowness)
+        return at
 
     def _unaccounted(self, channel: str) -> set[str]:
         """Name the uids of a channel that our books call unaccounted."""
@@ -274,45 +316,48 @@ class _Judge:
 
     def _everybodys(self) -> Iterable[Span]:
         """List the times that were bad for every recording."""
+        slowness = self._slowness
         for one in self._evidence.incidents:
             if one.kind in _OF_ONE:
-                yield one.at, one.at + _SPARE
+                yield one.at, one.at + _SPARE * slowness
             elif one.kind in _COSTS:
-                yield one.at, (one.back_at or self._evidence.ended) + _COSTS[one.kind]
+                yield one.at, (one.back_at or self._evidence.ended) + _COSTS[one.kind] * slowness
         for call in self._evidence.calls:
             if call["status"] == 429:
-                yield call["at_unix"], call["at_unix"] + _AFTER_REFUSAL
+                yield call["at_unix"], call["at_unix"] + _AFTER_REFUSAL * slowness
             elif call["fault"] is not None and call["status"] == 401:
-                yield call["at_unix"], call["at_unix"] + _AFTER_CLOSED
+                yield call["at_unix"], call["at_unix"] + _AFTER_CLOSED * slowness
             elif call["fault"] is not None and call["code"] in {405, 406}:
                 seconds = _AFTER_CLOSED if call["code"] == 405 else _AFTER_FULL
-                yield call["at_unix"], call["at_unix"] + seconds
+                yield call["at_unix"], call["at_unix"] + seconds * slowness
 
     def _own(self, channel: str) -> Iterable[Span]:
         """List the times that were bad for one recording: its own calls went wrong."""
+        after_answer, after_kill = _AFTER_ANSWER * self._slowness, _AFTER_KILL * self._slowness
         for call in self._evidence.calls:
             went_wrong = call["fault"] is not None or call["status"] == 429
             if went_wrong and call["cname"] == channel:
-                yield call["at_unix"], call["at_unix"] + _AFTER_ANSWER
+                yield call["at_unix"], call["at_unix"] + after_answer
         for one in self._evidence.carried:
             is_own = self._channel(one) == channel
             if is_own and (one.effect is not None or one.was_abandoned):
-                yield one.at, (one.ended_at or one.at) + _AFTER_KILL
+                yield one.at, (one.ended_at or one.at) + after_kill
         for session in self._sessions[channel]:
             for event in session["events"]:
                 if event["name"] in {"failover", "ended:abnormal_exit"}:
                     at = event["at"] + session["started_unix"] - session["started_at"]
-                    yield at, at + _AFTER_ANSWER
+                    yield at, at + after_answer
 
     def _overrun(self, windows: dict[str, Span]) -> dict[str, float]:
         found = {}
         for session in self._evidence.sessions:
             window = windows.get(session["cname"])
-            if session["end_cause"] != "stopped" or window is None:
+            is_late = session["end_cause"] == "idle" and self._was_attended_to(session)
+            if window is None or not (is_late or session["end_cause"] == "stopped"):
                 continue
             late = (window[1], session["ended_unix"])
             seconds = length(without([late], self._excuses[session["cname"]]))
-            if late[1] > late[0] and seconds > _HEALTHY_GAP:
+            if late[1] > late[0] and seconds > self._gap:
                 found[session["cname"]] = seconds
         return found
 
@@ -403,6 +448,10 @@ class _Judge:
         if carried.cname:
             return carried.cname
         return next((self._cname_of[s] for s in carried.path.split("/") if s in self._cname_of), "")
+
+
+def _jitter(slowness: float) -> float:
+    return min(_MOST_JITTER, _QUOTA_JITTER * slowness)
 
 
 def _first(values: Sequence[float], holds: Callable[[float], bool]) -> float | None:

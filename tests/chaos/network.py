@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -36,6 +37,8 @@ class Carried:
         sid: What an answer to a start said.
         was_delivered: Whether the answer was written to a caller that still listened.
         was_abandoned: Whether the caller had gone when the answer came.
+        is_followed: Whether the caller used the connection again: it had taken the answer in.
+        left_at: When the caller closed the connection after this, its last request on it.
     """
 
     at: float
@@ -49,6 +52,8 @@ class Carried:
     sid: str | None = None
     was_delivered: bool = False
     was_abandoned: bool = False
+    is_followed: bool = False
+    left_at: float | None = None
 
 
 class Network:
@@ -129,6 +134,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     network: Network
+    last: Carried | None = None
+
+    def handle(self) -> None:
+        """Serve a connection, and note when its caller left it."""
+        super().handle()
+        if self.last is not None:
+            self.last.left_at = time.time()
 
     def do_GET(self) -> None:
         self._carry()
@@ -148,6 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
             cname=_cname(body),
             port=self.client_address[1],
         )
+        if self.last is not None:
+            self.last.is_followed = True
+        self.last = carried
         effect, delay = self.network.open(carried)
         try:
             reply = None if effect in _DROPPED else self._forwarded(body, effect)
@@ -162,9 +177,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _forwarded(self, body: bytes, effect: Kind | None) -> _Reply:
         kept = {"Authorization", "Content-Type", "Accept", "User-Agent"}
         headers = {name: value for name, value in self.headers.items() if name.title() in kept}
-        if effect is Kind.NET_REPEATS:
-            self.network.forward(self.command, self.path, headers, body)
-        return self.network.forward(self.command, self.path, headers, body)
+        reply = self.network.forward(self.command, self.path, headers, body)
+        if effect is not Kind.NET_REPEATS:
+            return reply
+        again = self.network.forward(self.command, self.path, headers, body)
+        # Who repeats hands on what was carried out: that the repetition was refused tells nothing.
+        return reply if reply.status < HTTPStatus.BAD_REQUEST <= again.status else again
 
     def _answer(self, carried: Carried, reply: _Reply | None) -> None:
         """Hand the answer over, or end the connection without one."""

@@ -156,13 +156,13 @@ def make_plan(seed: int, seconds: float, recordings: int) -> Plan:
 
 # -- recordings -------------------------------------------------------------------------------
 
-_LINGER = 12.0  # users stay so long after the stop: what is never stopped is seen to run on
+_LINGER = 6.0  # users stay so long after the stop: what is stopped late is seen to run on
 _VERBS = ("extend", "shorten", "stop", "cancel", "update", "update_layout")
 
 
 def _wish(rng: random.Random, number: int, seconds: float) -> Wish:
     start_at = rng.uniform(3, max(4, seconds - 10))
-    longest = min(25.0, max(6.0, seconds + 5 - start_at))
+    longest = min(25.0, max(6.0, seconds + 3 - start_at))
     stop_at = start_at + rng.uniform(5, longest)
     is_refused = number % 15 == 14
     edit = None if number % 5 < 2 or is_refused else _edit(rng, number, start_at, stop_at)
@@ -192,15 +192,15 @@ def _edit(rng: random.Random, number: int, start_at: float, stop_at: float) -> E
 
 _EVERY = 1.8  # seconds between two outages, on average
 # Faults come in waves: in the calm between them everybody is held to the second again.
-_WAVE_SECONDS, _CALM_SECONDS = 12.0, 8.0
+_WAVE_SECONDS, _CALM_SECONDS = 12.0, 12.0
 
 
 def _strikes(rng: random.Random, seconds: float) -> Iterator[Strike]:
     """Let every kind have its turn before any comes again, as far as its part is free."""
     waiting: list[Kind] = []
     busy_until: dict[str, float] = {}
-    at = 5.0
-    while at < seconds - 3:
+    at = 3.0
+    while at < seconds - 2:
         waiting = waiting or rng.sample(list(Kind), len(Kind))
         free = [kind for kind in waiting if _is_free(kind, at, busy_until)]
         if free:
@@ -264,7 +264,8 @@ _RARE = (  # each holds the whole app up for 15 s and longer
 )
 _RARE_EVERY = 90.0
 _TOO_MANY_EVERY = 15.0  # each makes every worker slower for a minute
-_ANSWER_EVERY = 0.4
+_ANSWER_EVERY = 0.5
+_WAITS = 6.0  # for a call that meets it: while nothing is called, faults must not pile up
 
 
 def _answers(rng: random.Random, seconds: float) -> Iterator[Answer]:
@@ -277,7 +278,7 @@ def _answers(rng: random.Random, seconds: float) -> Iterator[Answer]:
     while at < seconds:
         waiting = waiting or rng.sample(_menu(), len(_menu()))
         method, rule = waiting.pop()
-        yield Answer(at=at, method=method, rule={**rule, "cname": "room-*"})
+        yield Answer(at=at, method=method, rule={**rule, "cname": "room-*", "lasts": _WAITS})
         at = _in_a_wave(at + rng.uniform(0.5, 1.5) * _ANSWER_EVERY)
     for number in range(int(seconds // _TOO_MANY_EVERY)):
         at = _in_a_wave(_TOO_MANY_EVERY * (number + rng.random()))

@@ -66,6 +66,7 @@ def _outcome(plan: Plan, verdict: Verdict) -> Table:
         "at rest after, s": "never"
         if verdict.rested_after is None
         else f"{verdict.rested_after:.1f}",
+        "work took, of what it takes alone": f"{verdict.slowness:.2f}",
         "secrets in logs": str(len(verdict.told)),
     }
     for name, value in rows.items():

@@ -15,9 +15,10 @@ from deployment import CANARIES, Deployment
 
 from recording_tasks.errors import StoreUnavailableError
 from recording_tasks.models import Entry, Recording, Session
-from recording_tasks.simulator import SimulatorClient, running
+from recording_tasks.simulator import running
 
 from .callers import Asked, Callers
+from .machine import Machine
 from .network import Carried, Network
 from .parts import Incident, Parts
 from .plan import Plan
@@ -38,6 +39,7 @@ class Evidence:
         report: The simulator's own report at the end.
         sessions: All sessions that the simulator ever had.
         calls: All calls that the simulator saw.
+        slowness: How much longer work took than on an idle machine.
         rested_after: Seconds until nothing ran and everything was final; None: never.
         told: Lines of logs that hold a secret.
     """
@@ -54,6 +56,7 @@ class Evidence:
     recordings: list[Recording]
     own_sessions: dict[str, list[Session]]
     timelines: dict[str, list[Entry]]
+    slowness: float
     rested_after: float | None
     told: list[str] = field(default_factory=list)
 
@@ -86,9 +89,11 @@ def run(plan: Plan, broker: str, folder: Path, say: Say) -> Evidence:
                 RECORDING_API_TOLERANCE_SECONDS="0.2",
             )
         )
+        machine = Machine(folder)
+        stack.callback(machine.end)
         say(f"{broker}, PostgreSQL and the simulator are up; logs in {folder}")
         parts = Parts(deployment, cluster, own, network)
-        return _Run(plan, deployment, simulator, network, parts).evidence(say)
+        return _Run(plan, deployment, network, parts, machine).evidence(say)
 
 
 class _Run:
@@ -98,12 +103,13 @@ class _Run:
         self,
         plan: Plan,
         deployment: Deployment,
-        simulator: SimulatorClient,
         network: Network,
         parts: Parts,
+        machine: Machine,
     ) -> None:
         self._plan, self._deployment, self._parts = plan, deployment, parts
-        self._simulator, self._network = simulator, network
+        self._simulator, self._network = deployment.simulator, network
+        self._machine = machine
         self._began = time.time()
         self._callers = Callers(deployment, self._began)
 
@@ -183,6 +189,7 @@ class _Run:
             recordings=recordings,
             own_sessions={one.id: store.sessions_of(one.id) for one in recordings},
             timelines={one.id: store.timeline_of(one.id) for one in recordings},
+            slowness=self._machine.end(),
             rested_after=rested_after,
             told=_told(self._deployment.folder),
         )

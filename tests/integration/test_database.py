@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -47,6 +51,23 @@ def test_two_may_migrate_at_once(open_database: Callable[[], Database]) -> None:
 
     put(Store(databases[0]))
     assert Store(databases[3]).find("r") is not None
+
+
+def test_processes_that_migrate_at_once_make_the_tables_once(url: str) -> None:
+    """Three commands on an empty database: all succeed, and one of them did it."""
+    command_line = [str(Path(sys.executable).with_name("recording-tasks")), "migrate", "--json"]
+    environ = {"PATH": os.environ["PATH"], "RECORDING_DATABASE_URL": url}
+    running = [
+        subprocess.Popen(command_line, env=environ, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+
+    ended = [(one.communicate(timeout=60)[0], one.returncode) for one in running]
+
+    database = Database(url)
+    put(Store(database))
+    database.close()
+    assert [code for _, code in ended] == [0, 0, 0]
+    assert len({json.loads(said)["after"] for said, _ in ended}) == 1
 
 
 def test_a_worker_of_any_version_before_may_go_on_writing(
@@ -135,7 +156,7 @@ VERBS: list[Callable[[Store], Any]] = [
     lambda store: store.find("r"),
     lambda store: store.find_by_key("k"),
     lambda store: store.recent(),
-    lambda store: store.apps_with_work(NINE),
+    lambda store: store.apps_with_work(NINE, NINE),
     lambda store: store.take("r-1", 1, Step.START, latest_slot=NINE),
     put,
     lambda store: store.database.migrate(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,13 @@ from shelf import only
 
 from recording_tasks.errors import StoreUnavailableError
 from recording_tasks.lifecycle import Answer
+from recording_tasks.limiter import Quota
 from recording_tasks.models import Entry, Recording, RecordingState, Session, SessionState, Step
 from recording_tasks.recorder import Dispatch, Recorder
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.settings import Settings, read_settings
 from recording_tasks.simulator import Simulator, running
-from recording_tasks.store import Database, Seen, Store
+from recording_tasks.store import Database, Seen, Store, Writing
 
 pytest_plugins = ("stores",)
 
@@ -30,12 +32,14 @@ class DisturbedStore(Store):
         meanwhile: Done once, right after the next call was begun.
         is_forgetful: The next answer is written, and the connection is lost before we hear so.
         is_deadly: The next write is the worker's last.
+        away: How many of the next transactions fail.
         later: How far its time is ahead.
     """
 
     meanwhile: Callable[[], Any] | None = None
     is_forgetful = False
     is_deadly = False
+    away = 0
     later = timedelta()
 
     def now(self) -> datetime:
@@ -49,6 +53,15 @@ class DisturbedStore(Store):
         if meanwhile is not None:
             meanwhile()
         return taken
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Open a transaction, or find the database away."""
+        if self.away > 0:
+            self.away -= 1
+            raise StoreUnavailableError("it is away")
+        with super().writing() as writing:
+            yield writing
 
     def save_unless_changed(
         self, seen: Seen, recording: Recording, session: Session, entries: Sequence[Entry]
@@ -245,6 +258,31 @@ def test_an_answer_under_a_stale_epoch_brings_only_its_sid(
     assert free.events(one).count("session.started") == 1
 
 
+def test_a_stop_under_a_stale_epoch_is_believed(
+    free: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer was kept for longer than its lease: nobody need ask what it has told."""
+    one = free.started()
+    call, claimed = Caller.call, []
+
+    def claimed_anew_before_the_answer(*args: Any) -> Answer:
+        answer = call(*args)
+        free.store.later += timedelta(seconds=120)
+        claimed.extend(free.recorder.sweep())
+        return answer
+
+    monkeypatch.setattr(Caller, "call", claimed_anew_before_the_answer)
+    free.recorder.stop_now(one.recording_id)
+    (again,) = claimed
+    free.recorder.run(one.recording_id, again.step, again.claim)
+
+    assert again.step is Step.STOP
+    assert free.count("stop") == 1
+    assert free.session(one).state is SessionState.STOPPED
+    assert free.find(one).state is RecordingState.STOPPED
+    assert free.events(one).count("session.stopped") == 1
+
+
 # -- a database that fails ---------------------------------------------------------------
 
 
@@ -258,6 +296,45 @@ def test_an_answer_that_was_written_unheard_is_not_written_twice(free: Bench) ->
     assert free.session(one).state is SessionState.STARTED
     assert free.events(one).count("session.started") == 1
     assert free.count("start") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"status": 429}, lambda quota: quota.factor < 1.0),
+        ({"status": 401}, lambda quota: quota.probe_at is not None),
+    ],
+    ids=["429", "401"],
+)
+def test_what_an_answer_tells_all_calls_is_written_with_it(
+    bench: Bench,
+    fault: dict[str, Any],
+    told: Callable[[Quota], bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database fails at that moment: neither the answer is lost nor what all must know."""
+    one = bench.started()
+    bench.agora.fault("query", "refuse", **fault)
+    bench.store.later += timedelta(seconds=6)
+    (query,) = bench.recorder.sweep()
+    call = Caller.call
+
+    def away_by_the_answer(*args: Any) -> Answer:
+        answer = call(*args)
+        bench.store.away = 3
+        return answer
+
+    monkeypatch.setattr(Caller, "call", away_by_the_answer)
+
+    bench.recorder.run(one.recording_id, query.step, query.claim)
+
+    with bench.store.writing() as writing:
+        quota = Quota.from_json(writing.lock_quota("default") or {})
+    session = bench.session(one)
+    assert bench.store.away == 0
+    assert told(quota)
+    assert (session.claimed, session.sid is not None) == (None, True)
+    assert bench.count("query") == 1
 
 
 # -- stopping now ------------------------------------------------------------------------

@@ -11,9 +11,11 @@ from recording_tasks.models import (
     SessionState,
     Step,
 )
-from recording_tasks.store import Store
+from recording_tasks.store import Store, Work
 
 pytest_plugins = ("stores",)
+
+LONG = timedelta(hours=1)
 
 
 # -- what is due -------------------------------------------------------------------------
@@ -60,6 +62,16 @@ def test_what_waits_because_of_its_end_hides_no_stop(store: Store) -> None:
     assert due(store, most=3) == ["ends-1"]
 
 
+def test_what_was_never_begun_hides_no_stop(store: Store) -> None:
+    """Nobody worked for a day: hundreds of recordings are missed, and one that runs must end."""
+    for n in range(5):
+        put(store, f"m{n}", due_at=FAR, stop_at=NINE - timedelta(hours=1))
+    running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **running)
+
+    assert due(store, most=3) == ["ends-1", "m0-1", "m1-1", "m2-1"]
+
+
 def test_every_lane_gets_its_share(store: Store) -> None:
     """A storm of queries hides no acquire."""
     running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY}
@@ -80,15 +92,41 @@ def test_apps_with_work_are_those_with_something_due(store: Store) -> None:
             writing.lock_quota(app)
             writing.add(order(app, app=app), planned(app, app=app, due_at=due_at, stop_at=FAR), [])
 
-    assert store.apps_with_work(NINE) == ["default"]
-    assert sorted(store.apps_with_work(LATER)) == ["default", "school"]
+    assert apps_with_work(store, NINE) == ["default"]
+    assert apps_with_work(store, LATER) == ["default", "school"]
+
+
+def apps_with_work(store: Store, until: datetime) -> list[str]:
+    return [work.app for work in store.apps_with_work(until, until)]
+
+
+def test_starts_are_looked_for_further_ahead_than_the_rest(store: Store) -> None:
+    """A herd is acquired minutes before; a query is not."""
+    soon = NINE + timedelta(minutes=3)
+    steps = {"a": Step.ACQUIRE, "q": Step.QUERY, "s": Step.START, "u": Step.UPDATE}
+    for app, step in steps.items():
+        with store.writing() as writing:
+            writing.lock_quota(app)
+            session = planned(app, app=app, due_at=soon, stop_at=FAR, step=step)
+            writing.add(order(app, app=app), session, [])
+
+    near = store.apps_with_work(NINE, NINE + timedelta(minutes=4))
+    far = store.apps_with_work(soon, soon)
+
+    assert near == [Work(app="a", has_starts=True), Work(app="s", has_starts=True)]
+    assert [(work.app, work.has_starts) for work in far] == [
+        ("a", True),
+        ("q", False),
+        ("s", True),
+        ("u", False),
+    ]
 
 
 def test_an_end_alone_is_work(store: Store) -> None:
     """Nothing is due but a stop."""
     put(store, due_at=FAR, stop_at=NINE)
 
-    assert store.apps_with_work(NINE) == ["default"]
+    assert apps_with_work(store, NINE) == ["default"]
 
 
 def test_the_starts_that_lie_ahead_come_in_their_order(store: Store) -> None:
@@ -140,3 +178,32 @@ def test_uids_in_use_are_those_of_open_sessions(store: Store) -> None:
         uids = writing.uids_of("default", "lesson")
 
     assert uids == {"1"}
+
+
+def test_an_awaited_query_is_found_behind_any_number_of_polls(store: Store) -> None:
+    """It has a lane of its own: whether a session began is not asked last."""
+    polled: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY}
+    for n in range(6):
+        put(store, f"p{n}", due_at=NINE - LONG, confirmed_at=NINE - LONG, **polled)
+    put(store, "new", state=SessionState.STARTED, step=Step.QUERY)
+    put(store, "doubted", confirmed_at=NINE - LONG, suspected_at=NINE, **polled)
+
+    found = due(store, most=2)
+
+    assert {"new-1", "doubted-1"} < set(found)
+    assert len(found) == 4
+
+
+def test_what_agora_is_asked_about_is_counted(store: Store) -> None:
+    """Running sessions of this app, and its quota with them."""
+    runs: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "recording", confirmed_at=NINE, **runs)
+    put(store, "started", **runs)
+    put(store, "ahead")
+    put(store, "over", state=SessionState.STOPPED, step=Step.REST)
+    put(store, "elsewhere", {"app": "school"}, app="school", **runs)
+    with store.writing() as writing:
+        writing.save_quota("default", {"factor": 0.5})
+
+    assert store.live("default") == (2, {"factor": 0.5})
+    assert store.live("unheard-of") == (0, {})

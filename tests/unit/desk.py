@@ -67,8 +67,8 @@ def settings_for(simulator: Simulator, **environ: str) -> Settings:
             "RECORDING_STORAGE__DEFAULT__VENDOR": "1",
             "RECORDING_STORAGE__DEFAULT__REGION": "0",
             "RECORDING_STORAGE__DEFAULT__BUCKET": "lessons",
-            "RECORDING_READ_TIMEOUT_SECONDS": "0.3",
-            "RECORDING_STOP_TIMEOUT_SECONDS": "0.3",
+            "RECORDING_READ_TIMEOUT_SECONDS": "3",  # real ones, also on a busy machine
+            "RECORDING_STOP_TIMEOUT_SECONDS": "3",
             **CANARIES,
             "AGORA_CUSTOMER_SECRET": simulator.customer_secret,
             **environ,
@@ -84,6 +84,8 @@ class Desk:
         self.clock = HandClock(simulator)
         self.store = ClockedStore(database, self.clock)
         self.recorder = self.another()
+        self.before: Callable[[Dispatch], None] = lambda _one: None
+        self.after: Callable[[], None] = lambda: None
         self._waiting: list[tuple[datetime, int, Step, Dispatch]] = []
         self._count = 0
 
@@ -140,7 +142,9 @@ class Desk:
             slot_at, number, step, one = heappop(self._waiting)
             self.clock.sleep_until(slot_at)
             claim = one.start_claim if step is Step.START is not one.step else one.claim
+            self.before(one)
             follows = self.recorder.run(one.recording_id, step, claim)
+            self.after()
             if follows and one.start_at is not None:
                 slot_at = self.latest(one.recording_id).slot_at or self.clock.now
                 heappush(self._waiting, (slot_at, number, Step.START, one))

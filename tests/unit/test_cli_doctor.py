@@ -3,12 +3,17 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_runs import Cli
+from lives import RULES, order
 
+from recording_tasks.lifecycle import first_session
+from recording_tasks.models import RecordingState, SessionState, Step
 from recording_tasks.simulator import running
+from recording_tasks.store import Database, Store
 
 
 @pytest.fixture
@@ -32,6 +37,37 @@ def test_a_healthy_deployment_is_all_ok(tmp_path: Path) -> None:
         assert simulator.report()["sessions_started"] == 0
 
 
+def test_it_tells_how_often_what_runs_is_asked_about(tmp_path: Path) -> None:
+    """And calls it a fault where that is more seldom than Agora's documents say."""
+    with running() as simulator:
+        cli = Cli(tmp_path, simulator.url)
+        cli.run("migrate")
+        sessions_run(f"sqlite:///{cli.file}", count=15)
+
+        well = cli.json("doctor")
+        slow = cli.run("doctor", RECORDING_QUERY_SHARE="0.01")
+
+    (said,) = [check["said"] for check in well["checks"] if check["name"] == "queries"]
+    assert said == "app default: 15 sessions run, each asked about every 120 s"
+    assert slow.exit_code == 1
+    assert "fault queries   app default: 15 sessions run, each asked about every 158 s" in (
+        slow.stdout
+    )
+
+
+def sessions_run(database: str, *, count: int) -> None:
+    """Put running sessions into the tables."""
+    store = Store(Database(database))
+    with store.writing() as writing:
+        writing.lock_quota("default")
+        for number in range(count):
+            one = order(id=str(number), state=RecordingState.RECORDING)
+            session = first_session(one, f"{number}-1", str(1000 + number), RULES)
+            runs = replace(session, state=SessionState.STARTED, step=Step.QUERY)
+            writing.add(one, runs, [])
+    store.database.close()
+
+
 def test_wrong_credentials_are_found(tmp_path: Path) -> None:
     """Before the lesson; the secret is not printed."""
     with running() as simulator:
@@ -44,6 +80,19 @@ def test_wrong_credentials_are_found(tmp_path: Path) -> None:
     assert "fault agora" in result.stdout
     assert "401" in result.stdout
     assert "canary" not in result.output
+
+
+def test_the_tables_of_a_newer_version_are_no_fault(cli: Cli) -> None:
+    """A way back to an older version is a way that works."""
+    cli.run("migrate")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    checks = json.loads(cli.run("doctor", "--json").stdout)["checks"]
+
+    (schema,) = [check for check in checks if check["name"] == "schema"]
+    assert "9999" in str(schema)
+    assert schema["is_well"], schema
 
 
 def test_every_fault_has_a_line_and_a_remedy(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,16 @@ def test_any_answer_of_the_service_shows_that_the_credentials_work(remedy: Remed
     change = life.call(refusal(remedy))
 
     assert change.signal is Signal.FINE
+
+
+def test_an_error_with_a_code_of_the_service_shows_it_too() -> None:
+    """500/500 or 206/65: something is wrong there, and it is not who we are."""
+    life = Life().run().until_due()
+
+    coded = life.call(replace(refusal(Remedy.SAME_AGAIN), is_coded=True))
+    plain = life.until_due().call(refusal(Remedy.SAME_AGAIN))
+
+    assert (coded.signal, plain.signal) == (Signal.FINE, None)
 
 
 def test_no_answer_shows_nothing_of_the_credentials() -> None:

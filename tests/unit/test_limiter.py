@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import overload
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from recording_tasks.limiter import Pace, Quota, Wanted, allot, free_slot, reserve
+from recording_tasks.limiter import Pace, Quota, Wanted, allot, free_slot, poll_every, reserve
 from recording_tasks.models import Step
 
 NOON = 1_795_000_000.0  # Unix seconds are large: sums must not lose what matters
@@ -89,9 +90,9 @@ class AnyTraffic(RuleBasedStateMachine):
             self.quota = self.quota.without(unused[-1])
             self.given.remove(unused[-1])
 
-    @rule()
-    def agora_refuses(self) -> None:
-        self.quota = self.quota.slowed(self.now)
+    @rule(ago=st.sampled_from([0.0, 0.2, 3.0]))
+    def agora_refuses(self, ago: float) -> None:
+        self.quota = self.quota.slowed(self.now, self.pace, self.now - ago)
 
     @rule(probes=st.integers(1, 3))
     def credentials_fail(self, probes: int) -> None:
@@ -138,7 +139,7 @@ def test_the_first_free_slot_is_free_and_the_first(taken: list[float], not_befor
     apart = 0.01 + 1e-5
     for at in earlier:
         is_crowded = any(abs(at - slot) < apart for slot in kept)
-        is_full = most_in_a_period([*kept, at], pace.period) > pace.rate
+        is_full = most_in_a_period([*kept, at], pace.period + 2e-6) > pace.rate  # or all but full
         assert is_crowded or is_full or found - at < 1e-4
 
 
@@ -161,7 +162,7 @@ def test_the_most_urgent_calls_get_the_first_slots() -> None:
         for lane, step in enumerate(lanes)
     ]
 
-    slots = allot(Quota(), Pace(), wanted, NOON, horizon=5.0).slots
+    slots = allot(Quota(), Pace(rate=100), wanted, NOON, HORIZON).slots
 
     order = [key.partition("-")[0] for key, _ in sorted(slots.items(), key=lambda item: item[1])]
     assert order == [step.value for step in CALLS for _ in range(4)]
@@ -177,6 +178,45 @@ def test_a_query_never_takes_what_a_coming_stop_will_need() -> None:
 
     assert max(second.slots.values()) <= NOON + 1.6 + 0.1
     assert len(second.slots) == 10
+
+
+def test_a_query_that_is_awaited_goes_before_all_polls() -> None:
+    """Whether a session began is asked at its instant, however many others are overdue."""
+    polls = [wish(f"poll-{n}", Step.QUERY, NOON - 500) for n in range(100)]
+    awaited = Wanted(key="awaited", step=Step.QUERY, not_before=NOON, is_awaited=True)
+
+    slots = allot(Quota(), Pace(), [*polls, awaited], NOON, HORIZON).slots
+
+    assert slots["awaited"] == NOON
+    assert slots["poll-0"] > NOON
+
+
+def test_polls_keep_to_their_share_and_come_evenly() -> None:
+    """Over sweeps that overlap, too: half of the rate is free at any moment."""
+    polls = {str(n): wish(str(n), Step.QUERY) for n in range(100)}
+    quota, slots = Quota(), []
+
+    for second in range(10):
+        allotment = allot(quota, Pace(), list(polls.values()), NOON + second, HORIZON)
+        quota = Quota.from_json(json.loads(json.dumps(allotment.quota.to_json())))
+        slots += [(slot, polls.pop(key)) for key, slot in allotment.slots.items()]
+
+    at = sorted(slot for slot, _ in slots)
+    gaps = [b - a for a, b in pairwise(at)]
+    assert min(gaps) >= Pace().poll_spacing - 1e-6
+    assert max(gaps) <= Pace().poll_spacing + 1e-6
+    assert Pace().poll_spacing == pytest.approx(2 * Pace().spacing)
+
+
+@pytest.mark.parametrize(
+    ("live", "factor", "every"),
+    [(0, 1.0, 120), (300, 1.0, 120), (1000, 1.0, 210), (1000, 0.5, 420)],
+)
+def test_the_spacing_of_queries_follows_what_runs_and_what_is_left(
+    live: int, factor: float, every: float
+) -> None:
+    """A thousand sessions share five calls a second, or two and a half."""
+    assert poll_every(live, Pace(), factor, 120) == pytest.approx(every)
 
 
 def test_within_a_lane_the_longest_due_is_first() -> None:
@@ -273,3 +313,15 @@ class CountedWishes(Sequence[Wanted]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def test_a_start_that_is_reserved_early_leaves_the_stops_of_its_instant_their_slots() -> None:
+    """Ten stops go first; without them the start would have gone at the instant itself."""
+    pace, instant = Pace(rate=10), NOON + 2
+
+    slot, quota = reserve(Quota(), pace, Step.START, instant, NOON, stops=[instant] * 10)
+    alone, _ = reserve(Quota(), pace, Step.START, instant, NOON)
+
+    assert alone == instant
+    assert slot >= instant + pace.period - 1e-6
+    assert quota.taken == (slot,)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -17,61 +19,155 @@ def wish(key: str, step: Step, not_before: float = NOON) -> Wanted:
     return Wanted(key=key, step=step, not_before=not_before)
 
 
+def burst(calls: int = 10) -> Quota:
+    """Give a quota of which so many calls were just taken, ten milliseconds apart."""
+    quota = Quota()
+    for _ in range(calls):
+        _, quota = reserve(quota, Pace(), Step.STOP, NOON, NOON)
+    return quota
+
+
 def test_a_429_makes_everybody_pause_and_slow_down() -> None:
-    """No call for a second, and then at seven tenths of the rate."""
-    quota = Quota().slowed(NOON)
+    """The sixth call of a burst is refused: five were let through, so five are ours."""
+    quota = burst().slowed(NOON + 0.1, Pace(), NOON + 0.05)
 
     slots = []
-    for _ in range(11):
-        slot, quota = reserve(quota, Pace(), Step.STOP, NOON, NOON)
+    for _ in range(6):
+        slot, quota = reserve(quota, Pace(), Step.STOP, NOON + 0.1, NOON + 0.1)
         slots.append(slot)
 
-    assert min(slots) >= NOON + 1.0
-    assert max(slots) - min(slots) >= Pace().period / 0.72
+    assert quota.factor == pytest.approx(0.5)
+    assert min(slots) >= NOON + 1.1
+    assert max(slots) - min(slots) >= Pace().period - 1e-6
 
 
-def test_refusals_that_belong_together_slow_down_once() -> None:
-    """Ten calls that had left already are one lesson."""
-    quota = Quota()
+def test_a_shared_quota_is_used_evenly() -> None:
+    """A burst would meet the other client's calls, though the rate as such fits."""
+    quota = replace(Quota(), factor=0.5, slowed_at=NOON - 5)
+    wanted = [wish(str(n), Step.STOP) for n in range(8)]
 
-    for late in range(10):
-        quota = quota.slowed(NOON + late / 20)
+    slots = sorted(allot(quota, Pace(), wanted, NOON, HORIZON).slots.values())
 
-    assert quota.factor == pytest.approx(0.7)
+    gaps = [b - a for a, b in pairwise(slots)]
+    assert min(gaps) >= Pace().period / 5 - 1e-6
+
+
+def test_refusals_that_belong_together_are_one_lesson() -> None:
+    """Five calls that had left already, heard in any order: the first one tells how much fits."""
+    quota = burst()
+
+    for late in (0.09, 0.06, 0.05, 0.08, 0.07):
+        quota = quota.slowed(NOON + 0.2, Pace(), NOON + late)
+
+    assert quota.factor == pytest.approx(0.5)
+    assert quota.slowed_at == NOON + 0.2
+
+
+def test_one_lesson_takes_half_of_the_rate_at_most() -> None:
+    """However little of a burst of ours was let through."""
+    quota = burst()
+
+    for late in (0.09, 0.08, 0.07, 0.06, 0.05, 0.04):
+        quota = quota.slowed(NOON + 0.2, Pace(), NOON + late)
+
+    assert quota.factor == pytest.approx(0.5)
+
+
+def test_a_burst_of_theirs_makes_us_pause_and_hardly_slower() -> None:
+    """We sent three calls where ten are ours: sending much less would not have helped."""
+    quota = burst(4)
+
+    for time in range(5):
+        now = NOON + 20 * time
+        _, quota = reserve(quota, Pace(), Step.STOP, now, now)
+        quota = quota.slowed(now + 0.1, Pace(), now)
+    slot, _ = reserve(quota, Pace(), Step.STOP, now + 0.1, now + 0.1)
+
+    assert slot == pytest.approx(now + 1.1)
+    assert quota.factor == pytest.approx(0.9)
+
+
+def test_a_refusal_that_comes_seldom_takes_back_only_what_was_tried() -> None:
+    """Half was let through for hundreds of calls: it stays half, and less would be a waste."""
+    even = tuple(NOON - 1 + n * 0.21 for n in range(5))
+    steady = replace(Quota(), factor=0.5, slowed_at=NOON - 60, taken=even, calls=160)
+
+    tried = replace(steady.proved(160), calls=160).slowed(NOON, Pace(), NOON)
+    often = replace(steady, calls=40).slowed(NOON, Pace(), NOON)
+
+    assert steady.proved(160).factor > 0.5
+    assert tried.factor == pytest.approx(0.5)
+    assert often.factor == pytest.approx(0.475)
+
+
+def refused_for_long(lessons: int) -> Quota:
+    """Have the last of many calls refused, again and again."""
+    quota, now = Quota(), NOON
+    for _ in range(lessons):
+        wanted = [wish(str(n), Step.UPDATE, now) for n in range(20)]
+        quota = allot(quota, Pace(), wanted, now, HORIZON).quota
+        last = quota.taken[-1]
+        now = last + 2.1
+        quota = quota.slowed(last + 0.1, Pace(), last)
+    return quota
 
 
 def test_lasting_refusals_slow_down_further_although_sweeps_go_on() -> None:
-    """A sweep lets the rate recover a little; that must not hide the next refusal."""
-    quota, now = Quota(), NOON
-
-    for _ in range(10):
-        quota = quota.slowed(now)
-        for _ in range(4):
-            now += 0.5
-            quota = allot(quota, Pace(), [wish("a", Step.QUERY, now)], now, HORIZON).quota
-
-    assert quota.factor < 0.2
+    """What a sweep allots meanwhile must not hide the next refusal."""
+    assert refused_for_long(10).factor < 0.2
 
 
 def test_the_rate_never_falls_to_nothing() -> None:
     """A tenth remains: stops must go out."""
-    quota, now = Quota(), NOON
-
-    for _ in range(100):
-        quota, now = quota.slowed(now), now + 2.0
-
-    assert quota.factor >= 0.1
+    assert refused_for_long(100).factor == pytest.approx(0.1)
 
 
-def test_the_rate_comes_back_by_itself() -> None:
-    """A percent a second: after half a minute all is as before."""
-    quota = Quota().slowed(NOON)
+def test_the_rate_is_kept_for_a_while_and_then_comes_back_faster_and_faster() -> None:
+    """So a try that fails costs a refusal for many calls that were let through."""
+    quota = replace(Quota(), factor=0.5, slowed_at=NOON)
 
-    halfway = quota.recovered(NOON + 15)
-    whole = quota.recovered(NOON + 31)
+    kept, first, second = quota.proved(150), quota.proved(170), quota.proved(190)
 
-    assert halfway.factor == pytest.approx(0.85)
-    assert whole.factor == 1.0
+    assert kept.factor == pytest.approx(0.5)
+    assert 0 < first.factor - kept.factor < second.factor - first.factor
+    assert quota.proved(150).proved(40) == second
+    assert quota.proved(230).factor == 1.0
+
+
+def test_a_call_that_found_the_quota_free_proves_nothing() -> None:
+    """A query now and then is let through at any rate."""
+    quota, now = replace(Quota(), factor=0.5, slowed_at=NOON), NOON
+
+    for _ in range(50):
+        now += 1.0
+        _, quota = reserve(quota, Pace(), Step.QUERY, now, now)
+    for _ in range(5):
+        _, quota = reserve(quota, Pace(), Step.QUERY, now, now)
+
+    assert quota.proven == 5
+
+
+def test_what_was_learned_is_tried_again_and_forgotten() -> None:
+    """Without any call, too: two minutes until it may grow, ten until all is as before."""
+    quota = replace(Quota(), factor=0.5, slowed_at=NOON)
+
+    early, later = quota.recovered(NOON + 119), quota.recovered(NOON + 120)
+    forgotten = quota.recovered(NOON + 600)
+
+    assert early.proved(20).factor == pytest.approx(0.5)
+    assert later.factor == pytest.approx(0.5)
+    assert later.proved(20).factor > 0.5
+    assert forgotten.factor == 1.0
+
+
+def test_an_older_version_beside_us_loses_only_what_it_cannot_know() -> None:
+    """It writes the keys that it knows; the others come back as if nothing was learned."""
+    ours = burst().slowed(NOON + 0.1, Pace(), NOON + 0.05).to_json()
+    theirs = {key: ours[key] for key in ("taken", "factor", "factor_at", "slowed_at")}
+
+    read = Quota.from_json(theirs)
+
+    assert (read.factor, read.factor_before, read.proven) == (0.5, 1.0, 0)
 
 
 def test_a_406_holds_acquires_and_nothing_else() -> None:
@@ -84,6 +180,21 @@ def test_a_406_holds_acquires_and_nothing_else() -> None:
 
     assert sorted(slots) == ["start", "stop"]
     assert list(later) == ["acquire"]
+
+
+def test_after_a_406_one_acquire_tries_for_all() -> None:
+    """A herd that waits would be refused as a herd; the first that is taken opens for all."""
+    quota = Quota().overloaded(NOON)
+    wanted = [wish(str(n), Step.ACQUIRE) for n in range(8)]
+
+    first = allot(quota, Pace(), wanted, NOON + 30, HORIZON)
+    too_early = allot(first.quota, Pace(), wanted, NOON + 33, HORIZON)
+    second = allot(first.quota, Pace(), wanted, NOON + 36, HORIZON)
+    opened = allot(second.quota.relieved(), Pace(), wanted, NOON + 37, HORIZON)
+
+    assert quota.is_probe(Step.ACQUIRE)
+    assert not quota.is_probe(Step.STOP)
+    assert [len(one.slots) for one in (first, too_early, second, opened)] == [1, 0, 1, 8]
 
 
 def test_a_401_lets_one_call_try_in_a_while() -> None:

@@ -9,50 +9,16 @@ from datetime import timedelta
 
 import pytest
 from desk import NINE, ClockedStore, Desk
+from half_done import carry_out, claim_start, leaves_at_ten_past, take
 
 from recording_tasks.errors import StoreUnavailableError
-from recording_tasks.models import RecordingState, Session, SessionState, Step
+from recording_tasks.models import RecordingState, SessionState, Step
+from recording_tasks.monitoring import scrubbed
 from recording_tasks.recorder import Dispatch, Recorder
-from recording_tasks.recorder.calls import Caller
 from recording_tasks.simulator import Simulator
 from recording_tasks.store import Store, Writing
 
 MINUTES = 60.0
-
-
-def leaves_at_ten_past(agora: Simulator, name: str = "lesson") -> None:
-    """Put a host into the channel who leaves when the recording is over."""
-    agora.channel(name, users=[{"uid": "123", "role": "host", "joins": 0, "leaves": 600}])
-
-
-def claim_start(desk: Desk) -> tuple[str, Dispatch]:
-    """Accept a recording and make its acquire; give the claim of its start."""
-    accepted = desk.recorder.record({"channel": "lesson", "duration": 600})
-    (one,) = accepted.dispatches
-    desk.clock.sleep_until(one.slot_at)
-    assert desk.recorder.run(one.recording_id, Step.ACQUIRE, one.claim)
-    return one.recording_id, one
-
-
-def take(desk: Desk, recording_id: str, step: Step) -> Session:
-    """Begin a claimed call, as a worker does before it sends."""
-    session = desk.latest(recording_id)
-    taken = desk.store.take(
-        session.id,
-        session.epoch,
-        step,
-        latest_slot=desk.clock.now + timedelta(seconds=9),
-        lease_until=desk.clock.now + timedelta(seconds=15),
-        start_sent_at=desk.clock.now if step is Step.START else session.start_sent_at,
-    )
-    assert taken is not None
-    return taken.session
-
-
-def carry_out(desk: Desk, taken: Session, step: Step) -> None:
-    """Let Agora do what a worker asked that did not live to hear the answer."""
-    recording = desk.find(taken.recording_id)
-    Caller(desk.settings, desk.store.now).call(recording, taken, step, lambda: None)
 
 
 # -- workers that die --------------------------------------------------------------------
@@ -223,6 +189,88 @@ def test_an_answer_survives_a_database_that_is_away(desk: Desk) -> None:
     assert desk.latest(recording_id).state is SessionState.STARTED
     desk.until_final(recording_id)
     assert desk.running() == 0
+
+
+def test_an_acquired_resource_grows_old_while_its_answer_cannot_be_written(desk: Desk) -> None:
+    """Kept for minutes, then written: no start is sent with a ticket that Agora took back."""
+    store = flaky(desk)
+    accepted = desk.recorder.record({"channel": "lesson", "duration": 3600})
+    (one,) = accepted.dispatches
+    desk.clock.sleep_until(one.slot_at)
+    store.away = 320  # tries, a second apart
+
+    desk.recorder.run(one.recording_id, Step.ACQUIRE, one.claim)
+    desk.until_recording(one.recording_id)
+
+    _, acquire = desk.calls("acquire")
+    (start,) = desk.calls("start")
+    assert store.away == 0
+    assert start["simulated_at"] - acquire["simulated_at"] < 240
+
+
+def test_a_404_that_was_kept_for_minutes_is_no_proof_that_a_session_is_gone(
+    desk: Desk, agora: Simulator
+) -> None:
+    """It was heard inside the failover window and written after it: the session is asked again."""
+    recording_id = desk.record(duration=3600)
+    desk.until_recording(recording_id)
+    desk.clock.sleep_until(desk.latest(recording_id).due_at - timedelta(seconds=5))
+    agora.disturb("failover", "lesson", seconds=60)
+    desk.until(lambda: desk.latest(recording_id).suspected_at is not None)
+    store = flaky(desk)
+    (query,) = until_claimed(desk)
+    desk.clock.sleep_until(query.slot_at)
+    store.away = 150  # tries, a second apart
+
+    desk.recorder.run(recording_id, query.step, query.claim)
+    desk.go_on(120)
+
+    assert store.away == 0
+    assert len(desk.sessions(recording_id)) == 1
+    assert desk.find(recording_id).state is RecordingState.RECORDING
+    assert desk.latest(recording_id).suspected_at is None
+
+
+def until_claimed(desk: Desk) -> list[Dispatch]:
+    """Beat without doing it, until something is claimed."""
+    while not (claimed := desk.recorder.sweep()):
+        desk.clock.sleep(1)
+    return claimed
+
+
+@pytest.mark.parametrize("step", [Step.ACQUIRE, Step.START])
+def test_an_answer_that_is_given_up_is_told_with_what_is_to_be_done(
+    desk: Desk, caplog: pytest.LogCaptureFixture, step: Step
+) -> None:
+    """Ten minutes and no database: one error names recording, session and sid, and all goes on."""
+    store = flaky(desk)
+    caplog.set_level("WARNING")
+    desk.simulator.channel("lesson", users=[{"uid": "123", "joins": 0, "leaves": 1500}])
+    accepted = desk.recorder.record({"channel": "lesson", "duration": 3600})
+    (one,) = accepted.dispatches
+    desk.clock.sleep_until(one.slot_at)
+    claim = one.claim
+    if step is Step.START:
+        desk.recorder.run(one.recording_id, Step.ACQUIRE, one.claim)
+        claim = one.start_claim
+    store.away = 100_000
+
+    follows = desk.recorder.run(one.recording_id, step, claim)
+    store.away = 0
+
+    waited = (desk.clock.now - one.slot_at).total_seconds()
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    told = error.getMessage()
+    sids = [session["sid"] for session in desk.simulator.sessions()]
+    assert not follows
+    assert 600 <= waited < 610
+    assert told.startswith(f"answer.lost recording={one.recording_id} session={one.recording_id}-1")
+    assert all(f"sid={sid}" in told for sid in sids)
+    assert len(sids) == (step is Step.START)
+    assert scrubbed({"message": told}) == {"message": told}
+    desk.until_recording(one.recording_id)
+    desk.stop(one.recording_id)
+    desk.until(lambda: desk.running() == 0)
 
 
 def test_a_wish_that_could_not_be_stored_is_an_error_and_no_trap(desk: Desk) -> None:

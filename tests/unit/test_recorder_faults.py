@@ -9,49 +9,13 @@ from typing import Any
 
 import pytest
 from desk import NINE, Desk
+from half_done import claim_start, leaves_at_ten_past
 
 from recording_tasks.limiter import Quota
-from recording_tasks.models import RecordingState, Session, SessionState, Step
-from recording_tasks.recorder import Dispatch
-from recording_tasks.recorder.calls import Caller
+from recording_tasks.models import RecordingState, SessionState, Step
 from recording_tasks.simulator import Simulator
 
 MINUTES = 60.0
-
-
-def leaves_at_ten_past(agora: Simulator, name: str = "lesson") -> None:
-    """Put a host into the channel who leaves when the recording is over."""
-    agora.channel(name, users=[{"uid": "123", "role": "host", "joins": 0, "leaves": 600}])
-
-
-def claim_start(desk: Desk) -> tuple[str, Dispatch]:
-    """Accept a recording and make its acquire; give the claim of its start."""
-    accepted = desk.recorder.record({"channel": "lesson", "duration": 600})
-    (one,) = accepted.dispatches
-    desk.clock.sleep_until(one.slot_at)
-    assert desk.recorder.run(one.recording_id, Step.ACQUIRE, one.claim)
-    return one.recording_id, one
-
-
-def take(desk: Desk, recording_id: str, step: Step) -> Session:
-    """Begin a claimed call, as a worker does before it sends."""
-    session = desk.latest(recording_id)
-    taken = desk.store.take(
-        session.id,
-        session.epoch,
-        step,
-        latest_slot=desk.clock.now + timedelta(seconds=9),
-        lease_until=desk.clock.now + timedelta(seconds=15),
-        start_sent_at=desk.clock.now if step is Step.START else session.start_sent_at,
-    )
-    assert taken is not None
-    return taken.session
-
-
-def carry_out(desk: Desk, taken: Session, step: Step) -> None:
-    """Let Agora do what a worker asked that did not live to hear the answer."""
-    recording = desk.find(taken.recording_id)
-    Caller(desk.settings, desk.store.now).call(recording, taken, step, lambda: None)
 
 
 # -- starts of unknown outcome -----------------------------------------------------------
@@ -266,6 +230,39 @@ def test_the_app_is_not_opened_by_silence(desk: Desk, agora: Simulator) -> None:
     with desk.store.writing() as writing:
         quota = Quota.from_json(writing.lock_quota("default") or {})
     assert quota.probe_at is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "soonest", "latest"),
+    [
+        ({"action": "refuse", "status": 429}, 3, 8),
+        ({"action": "refuse", "status": 502}, 3, 10),
+        ({"action": "reset", "times": 2}, 3, 8),
+        ({"action": "refuse", "code": 500}, 0, 2),
+    ],
+    ids=["429", "502", "reset", "500"],
+)
+def test_an_app_does_not_stay_closed_for_a_probe_that_met_another_fault(
+    desk: Desk, agora: Simulator, fault: dict[str, Any], soonest: float, latest: float
+) -> None:
+    """The credentials work again: an answer that tells opens it; after another, it asks soon."""
+    recording_id = desk.record(duration=3600)
+    desk.until_recording(recording_id)
+    agora.fault("query", "refuse", status=401)
+    desk.until(lambda: _probe_at(desk) is not None)
+    agora.fault("query", **fault)
+    met = len(desk.calls("query")) + 1
+    desk.until(lambda: len(desk.calls("query")) >= met)
+    met_at = desk.clock.now
+
+    desk.until(lambda: _probe_at(desk) is None)
+
+    assert soonest <= (desk.clock.now - met_at).total_seconds() <= latest
+
+
+def _probe_at(desk: Desk) -> float | None:
+    with desk.store.writing() as writing:
+        return Quota.from_json(writing.lock_quota("default") or {}).probe_at
 
 
 def test_a_429_slows_everybody_down_and_loses_nothing(

@@ -271,7 +271,11 @@ def test_a_plain_task_hastens_a_query(desk: Desk) -> None:
 
 def test_a_herd_shares_one_quota_and_starts_on_time(make_desk: Callable[..., Desk]) -> None:
     """Forty begin together: their acquires are early, and the starts have the instant."""
-    desk = make_desk(RECORDING_API_RATE="10", RECORDING_API_TOLERANCE_SECONDS="0.05")
+    desk = make_desk(
+        RECORDING_API_RATE="10",
+        RECORDING_API_MARGIN_SECONDS="0.06",
+        RECORDING_API_TOLERANCE_SECONDS="0.05",
+    )
     start_at = NINE + timedelta(seconds=60)
     ids = [desk.record(channel=f"c{n}", start_at=start_at.isoformat()) for n in range(40)]
 
@@ -286,6 +290,22 @@ def test_a_herd_shares_one_quota_and_starts_on_time(make_desk: Callable[..., Des
     most = max(sum(at <= other < at + 1 for other in starts) for at in starts)
     assert most <= 10
     assert len(ids) == 40
+
+
+def test_stops_go_before_the_starts_of_their_instant(make_desk: Callable[..., Desk]) -> None:
+    """Ten lessons end where ten others begin: nobody pays for what is over."""
+    desk = make_desk(RECORDING_API_RATE="10")
+    change = NINE + timedelta(seconds=60)
+    for number in range(10):
+        desk.record(channel=f"ends-{number}", start_at=NINE.isoformat(), duration=60)
+        desk.record(channel=f"begins-{number}", start_at=change.isoformat())
+
+    desk.until(lambda: len(desk.calls("start")) == 20, within=90)
+
+    stops = sorted(call["simulated_at"] for call in desk.calls("stop"))
+    starts = sorted(call["simulated_at"] for call in desk.calls("start"))[10:]
+    assert len(stops) == 10
+    assert stops[-1] < starts[0]
 
 
 def test_one_that_may_not_begin_late_is_missed(desk: Desk) -> None:

@@ -108,6 +108,10 @@ def test_all_faults_are_told_together() -> None:
         RECORDING_TOKEN_PROVIDER="not a path",
         RECORDING_TOKEN_SECONDS="86401",
         RECORDING_TOKEN_TIMEOUT_SECONDS="0",
+        RECORDING_API_TOLERANCE_SECONDS="0.05",
+        RECORDING_QUERY_SHARE="1.5",
+        RECORDING_ACCOUNT_RATE="-1",
+        RECORDING_MAX_SESSIONS="some",
         AGORA_APP_CERTIFICATE="short",
         AGORA_APP__SCHOOL__CERTIFICATE="short too",
         RECORDING_STORAGE__DEFAULT__VENDOR="99",
@@ -119,6 +123,10 @@ def test_all_faults_are_told_together() -> None:
         "AGORA_APP_ID",
         "AGORA_APP__DEFAULT__CUSTOMER_SECRET",
         "RECORDING_API_RATE",
+        "RECORDING_API_TOLERANCE_SECONDS",
+        "RECORDING_QUERY_SHARE",
+        "RECORDING_ACCOUNT_RATE",
+        "RECORDING_MAX_SESSIONS",
         "RECORDING_QUERY_SECONDS",
         "RECORDING_FIRST_QUERY_SECONDS",
         "RECORDING_FAILOVER_SECONDS",
@@ -382,3 +390,19 @@ def test_settings_cannot_be_changed() -> None:
 
     with pytest.raises(AttributeError):
         settings.async_stop = True  # type: ignore[misc]
+
+
+def test_what_is_over_is_kept_for_ever_unless_days_are_set() -> None:
+    """Nothing is removed unasked; half a day is a time, too."""
+    assert read_settings({}).keep is None
+    assert read_settings({"RECORDING_KEEP_DAYS": "0"}).keep is None
+    assert read_settings({"RECORDING_KEEP_DAYS": "0.5"}).keep == timedelta(hours=12)
+    assert read_settings({"RECORDING_ARCHIVE_FOLDER": "/a"}).archive_folder == "/a"
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf", "1e9", "month"])
+def test_a_time_to_keep_that_is_none_is_refused(days: str) -> None:
+    """A slip must not remove what somebody wanted to keep."""
+    (fault,) = faults(RECORDING_KEEP_DAYS=days)
+
+    assert fault.startswith("RECORDING_KEEP_DAYS: ")

@@ -1,0 +1,80 @@
+"""Recordings of several App IDs whose account has one quota."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from desk import NINE, Desk
+from test_limiter import most_in_a_period
+
+from recording_tasks.models import RecordingState
+from recording_tasks.recorder.load import load_of
+from recording_tasks.simulator import Simulator
+
+
+def school(agora: Simulator) -> dict[str, str]:
+    """Give the settings of a second App ID of the same customer."""
+    return {
+        "AGORA_APP__SCHOOL__APP_ID": "f" * 32,
+        "AGORA_APP__SCHOOL__CUSTOMER_ID": agora.customer_id,
+        "AGORA_APP__SCHOOL__CUSTOMER_SECRET": agora.customer_secret,
+    }
+
+
+def test_the_apps_of_an_account_share_its_rate(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """Two herds of one instant: ten calls a second together, and neither waits for the other."""
+    desk = make_desk(RECORDING_ACCOUNT_RATE="10", **school(agora))
+    start_at = (NINE + timedelta(seconds=60)).isoformat()
+    ids = [
+        desk.record(app=app, channel=f"{app}-{number}", start_at=start_at, duration=120)
+        for number in range(15)
+        for app in ("default", "school")
+    ]
+
+    desk.until(lambda: all(desk.find(one).state.is_final for one in ids))
+
+    calls = desk.calls()
+    assert most_in_a_period([call["simulated_at"] for call in calls], 1.0) <= 10
+    assert {desk.find(one).state for one in ids} == {RecordingState.STOPPED}
+    last = {
+        app: max(call["simulated_at"] for call in desk.calls("start") if call["app"] == app)
+        for app in (agora.app_id, "f" * 32)
+    }
+    assert abs(last[agora.app_id] - last["f" * 32]) < 2
+    assert desk.running() == 0
+
+
+def test_without_an_account_rate_each_app_has_its_own(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """Twenty starts of two apps leave in the same tenth of a second."""
+    desk = make_desk(**school(agora))
+    start_at = (NINE + timedelta(seconds=60)).isoformat()
+    for number in range(10):
+        for app in ("default", "school"):
+            desk.record(app=app, channel=f"{app}-{number}", start_at=start_at)
+
+    desk.go_on(70)
+
+    starts = [call["simulated_at"] for call in desk.calls("start")]
+    assert len(starts) == 20
+    assert max(starts) - min(starts) < 0.5
+
+
+def test_what_runs_of_the_other_apps_counts_for_the_spacing_of_queries(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """Eight of each: sixteen share what polls may use of the account's rate."""
+    desk = make_desk(RECORDING_ACCOUNT_RATE="10", RECORDING_QUERY_SHARE="0.01", **school(agora))
+    for number in range(8):
+        for app in ("default", "school"):
+            desk.record(app=app, channel=f"{app}-{number}", duration=3000)
+
+    desk.go_on(60)
+
+    load = load_of(desk.store, desk.settings, "school")
+    assert load.live == 8
+    assert round(load.every.total_seconds()) == 168
