@@ -196,4 +196,5 @@ def _screenshots(session: Session, now: float) -> Iterator[str]:
 
 
 def _utc(instant: float) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y%m%d%H%M%S%f")[:17]
+    seconds, milliseconds = divmod(round(instant * 1000), 1000)  # as its sliceStartTime
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}{milliseconds:03d}"

@@ -1,6 +1,7 @@
 """What the files are called."""
 
 import re
+from datetime import UTC, datetime
 
 from recording_tasks.simulator import Simulator
 
@@ -19,6 +20,22 @@ def test_every_slice_lies_in_the_folder(simulator: Simulator, api: Api) -> None:
     assert playlist == f"{stem}.m3u8"
     assert len(slices) == 3
     assert all(re.fullmatch(re.escape(stem) + r"_\d{17}\.ts", name) for name in slices)
+
+
+def test_a_slices_name_tells_the_same_millisecond_as_the_list(
+    simulator: Simulator, api: Api
+) -> None:
+    """Whatever part of a millisecond the clock stands at."""
+    for part in (0.0001, 0.0004, 0.0006, 0.0009):
+        simulator.advance(part)
+        recorded = api.started(mix(), uid=str(round(part * 10_000)))
+        simulator.advance(10)
+        (first, *_) = api.stop(recorded).body["serverResponse"]["fileList"]
+        (named,) = [name for name in simulator.files(recorded.sid) if name.endswith(".ts")]
+
+        began = datetime.fromtimestamp(first["sliceStartTime"] // 1000, UTC)
+        milliseconds = first["sliceStartTime"] % 1000
+        assert named.endswith(f"_{began:%Y%m%d%H%M%S}{milliseconds:03d}.ts")
 
 
 def test_a_long_recording_has_several_mp4(simulator: Simulator, api: Api) -> None:
