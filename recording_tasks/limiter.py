@@ -26,7 +26,6 @@ _SECONDS_BEFORE_MORE = 120.0  # where fewer calls than that had to queue
 _FORGOTTEN_SECONDS = 600.0
 _POLLS_AHEAD_SECONDS = 1.0  # until the next sweep: what is claimed stands in a stop's way
 _PROBE_SECONDS = 15.0
-_OVERLOAD_SECONDS = 30.0
 _ALONE_SECONDS = 5.0
 
 
@@ -203,9 +202,9 @@ class Quota:
             paused_until=paused_until if is_new else self.paused_until,
         )
 
-    def overloaded(self, now: float) -> Quota:
-        """Learn from a 406: too many sessions run at once, acquiring more makes no sense now."""
-        return replace(self, acquire_after=now + _OVERLOAD_SECONDS)
+    def overloaded(self, now: float, seconds: float) -> Quota:
+        """Learn from a 406: too many sessions run at once, for so long nothing is acquired."""
+        return replace(self, acquire_after=now + seconds)
 
     def relieved(self) -> Quota:
         """Learn from an acquire that was taken after a 406: there is room for more."""

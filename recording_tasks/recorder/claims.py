@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
 from recording_tasks.limiter import Pace, Quota, Wanted, allot
 from recording_tasks.models import Session, SessionState, Step
+from recording_tasks.recorder.heeding import obstacle
 from recording_tasks.recorder.ledger import hold, keep
 from recording_tasks.recorder.room import Room
 from recording_tasks.settings import Settings
@@ -58,10 +59,12 @@ class Claims:
     Attributes:
         lapsed: Ids of sessions that need a decision and no call: their time went by, or another
             one must relieve them.
+        obstacle: What held back the app's calls, for people.
     """
 
     dispatches: tuple[Dispatch, ...] = ()
     lapsed: tuple[str, ...] = ()
+    obstacle: str | None = None
 
 
 def instant(seconds: float) -> datetime:
@@ -113,7 +116,9 @@ def claim_due(
     if claimed or allotment.quota != quota:
         keep(writing, settings, app, allotment.quota)
     return Claims(
-        dispatches=tuple(dispatch_of(session) for session in claimed), lapsed=tuple(lapsed)
+        dispatches=tuple(dispatch_of(session) for session in claimed),
+        lapsed=tuple(lapsed),
+        obstacle=obstacle(quota),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from recording_tasks.lifecycle import Call, Signal
+from recording_tasks.lifecycle import Call, Moment, Signal
 from recording_tasks.limiter import Pace, Quota
 from recording_tasks.models import Acquired, Session
 
@@ -17,9 +17,12 @@ def is_told(session: Session, signal: Signal | None) -> bool:
     return signal is not None and (signal is not Signal.FINE or session.is_probe)
 
 
-def heeding(quota: Quota, signal: Signal | None, call: Call, pace: Pace, now: datetime) -> Quota:
-    """Let every worker know, by the row they share, what one answer told."""
-    clock = now.timestamp()
+def heeding(quota: Quota, signal: Signal | None, call: Call, pace: Pace, moment: Moment) -> Quota:
+    """Let every worker know, by the row they share, what one answer told.
+
+    Others of an app whose session met a 406 try again after half of what that one waits.
+    """
+    clock = moment.now.timestamp()
     match signal:
         case None:
             return quota
@@ -30,7 +33,7 @@ def heeding(quota: Quota, signal: Signal | None, call: Call, pace: Pace, now: da
             left_at = clock if call.left_at is None else call.left_at.timestamp()
             return quota.slowed(clock, pace, left_at)
         case Signal.OVERLOADED:
-            return quota.overloaded(clock)
+            return quota.overloaded(clock, moment.rules.overload_wait.total_seconds() / 2)
         case Signal.CLOSED:
             return quota.closed(clock)
 
@@ -40,3 +43,12 @@ def asked_again_soon(quota: Quota, now: datetime) -> Quota:
     if quota.probe_at is None:
         return quota
     return replace(quota, probe_at=min(quota.probe_at, now.timestamp() + _PROBE_AGAIN))
+
+
+def obstacle(quota: Quota) -> str | None:
+    """Tell what held back the calls of an app, for the reason of one that could not begin."""
+    if quota.probe_at is not None:
+        return "it never began: Agora refused the app's credentials or its account"
+    if quota.acquire_after > 0:
+        return "it never began: Agora said that too many sessions ran at once"
+    return None

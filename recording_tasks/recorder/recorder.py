@@ -37,6 +37,7 @@ from recording_tasks.models import (
     Recording,
     RecordingState,
     Session,
+    SessionState,
     Step,
 )
 from recording_tasks.recorder.claims import (
@@ -59,6 +60,8 @@ from recording_tasks.recorder.running import Calls
 from recording_tasks.settings import Settings
 from recording_tasks.store import Store, Work, Writing
 from recording_tasks.wire import check_layout, check_update, merge_update
+
+Lapse = tuple[str, str | None]  # a session's id, and what held it back
 
 log = logging.getLogger(__name__)
 
@@ -281,11 +284,11 @@ class Recorder:
         lapsed = []
         for work in self._context.in_order(apps):
             claims = self._claim(work)
-            lapsed.append(claims.lapsed)
+            lapsed.append([(session_id, claims.obstacle) for session_id in claims.lapsed])
             if claims.dispatches:
                 yield claims.dispatches
-        for session_id in islice(_in_turn(lapsed), _LAPSES_AT_ONCE):
-            self._lapse(session_id, self._store.now())
+        for session_id, obstacle in islice(_in_turn(lapsed), _LAPSES_AT_ONCE):
+            self._lapse(session_id, obstacle, self._store.now())
 
     def reconcile(self) -> Reconciled:
         """Compare what we believe with what Agora says, and mend it; safe to repeat."""
@@ -441,7 +444,7 @@ class Recorder:
         with self._store.writing() as writing:
             return claim_due(writing, work, self._context.pace(work.app), now, self._settings)
 
-    def _lapse(self, session_id: str, now: datetime) -> None:
+    def _lapse(self, session_id: str, obstacle: str | None, now: datetime) -> None:
         with self._store.writing() as writing:
             held = writing.lock_with_session(session_id)
             if held is None:
@@ -451,14 +454,17 @@ class Recorder:
             if is_owned or not is_lapsed(session, now, self._settings):
                 return  # answered, extended or taken since it was read
             rule = relieved if is_relief_due(session, now, self._settings.rules) else lapsed
-            change = rule(recording, session, self._moment(now))
+            known = replace(session, reason=session.reason or obstacle)
+            if session.state is not SessionState.PLANNED:
+                known = session  # it began: what it met itself is its reason
+            change = rule(recording, known, self._moment(now))
             self._context.save(writing, recording, session, change)
 
 
-def _in_turn(lapsed: Sequence[Sequence[str]]) -> Iterator[str]:
+def _in_turn(lapsed: Sequence[Sequence[Lapse]]) -> Iterator[Lapse]:
     """Take one of each app, then the second of each: no app waits for another's hundreds."""
     for of_each in zip_longest(*lapsed):
-        yield from (session_id for session_id in of_each if session_id is not None)
+        yield from (one for one in of_each if one is not None)
 
 
 def _may_be_id(recording_id: object) -> bool:

@@ -176,7 +176,7 @@ class Calls:
             signal = change.signal if is_told(taken.session, change.signal) else None
             follows = None
             if quota is not None:
-                quota = heeding(quota, signal, call, context.pace(app), now)
+                quota = heeding(quota, signal, call, context.pace(app), moment)
                 if taken.session.is_probe and signal is not Signal.CLOSED:
                     quota = asked_again_soon(quota, now)
                 quota = self._noting_end(quota, session, change.session, now)

@@ -34,6 +34,7 @@ REACTIONS: Mapping[Triple, Remedy] = {
     (Method.ACQUIRE, 400, 401): Remedy.PARAMETERS,  # invalid_channel_name
     (Method.ACQUIRE, 400, 405): Remedy.ACCOUNT,  # no_active_status: overdue
     (Method.ACQUIRE, 400, 406): Remedy.OVERLOADED,  # vendor_over_load
+    (Method.ACQUIRE, 406, None): Remedy.OVERLOADED,  # in no document: its number as the status
     (Method.ACQUIRE, 400, 1013): Remedy.PARAMETERS,
     (Method.ACQUIRE, 500, 500): Remedy.SAME_AGAIN,  # internal_error
     (Method.ACQUIRE, 500, 501): Remedy.SAME_AGAIN,  # no_worker_manager_available

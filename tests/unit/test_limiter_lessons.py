@@ -172,7 +172,7 @@ def test_an_older_version_beside_us_loses_only_what_it_cannot_know() -> None:
 
 def test_a_406_holds_acquires_and_nothing_else() -> None:
     """Too many sessions run: stopping some is the cure, not waiting."""
-    quota = Quota().overloaded(NOON)
+    quota = Quota().overloaded(NOON, 30.0)
     wanted = [wish("acquire", Step.ACQUIRE), wish("stop", Step.STOP), wish("start", Step.START)]
 
     slots = allot(quota, Pace(), wanted, NOON, HORIZON).slots
@@ -184,7 +184,7 @@ def test_a_406_holds_acquires_and_nothing_else() -> None:
 
 def test_after_a_406_one_acquire_tries_for_all() -> None:
     """A herd that waits would be refused as a herd; the first that is taken opens for all."""
-    quota = Quota().overloaded(NOON)
+    quota = Quota().overloaded(NOON, 30.0)
     wanted = [wish(str(n), Step.ACQUIRE) for n in range(8)]
 
     first = allot(quota, Pace(), wanted, NOON + 30, HORIZON)

@@ -324,3 +324,36 @@ def test_a_query_that_fails_now_and_then_ends_nothing(desk: Desk, agora: Simulat
 
     assert recording.state is RecordingState.STOPPED
     assert len(desk.sessions(recording_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [({"status": 401}, "credentials"), ({"code": 406}, "too many sessions")],
+    ids=["401", "406"],
+)
+def test_one_that_was_held_back_for_all_its_time_says_by_what(
+    desk: Desk, agora: Simulator, fault: dict[str, int], says: str
+) -> None:
+    """It was never asked for itself: another one's answer held the whole app."""
+    agora.fault("acquire", "refuse", times=None, lasts=5 * MINUTES, **fault)
+    desk.record(channel="first", duration=3600)
+    late = {"start_at": (NINE + timedelta(seconds=20)).isoformat(), "duration": 5}
+    missed = desk.record(channel="second", **late)
+
+    recording = desk.until_final(missed)
+
+    assert recording.state is RecordingState.MISSED
+    assert says in (recording.reason or "")
+
+
+def test_how_long_an_app_waits_after_a_406_is_a_setting(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """A short one does not cost recordings that have room again."""
+    desk = make_desk(RECORDING_OVERLOAD_SECONDS="4")
+    agora.fault("acquire", "refuse", code=406)
+    desk.record(channel="first", duration=600)
+    late = {"start_at": (NINE + timedelta(seconds=3)).isoformat(), "duration": 20}
+    second = desk.record(channel="second", **late)
+
+    assert desk.until_final(second).state is RecordingState.STOPPED

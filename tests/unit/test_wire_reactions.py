@@ -30,6 +30,7 @@ STATUS_CODES = [
     ((A,), 400, 401, "invalid_channel_name", Remedy.PARAMETERS),
     ((A,), 400, 405, "no_active_status", Remedy.ACCOUNT),
     ((A,), 400, 406, "vendor_over_load", Remedy.OVERLOADED),
+    ((A,), 406, None, "", Remedy.OVERLOADED),
     ((A,), 500, 500, "internal_error", Remedy.SAME_AGAIN),
     ((A,), 500, 501, "no_worker_manager_available", Remedy.SAME_AGAIN),
     ((A,), 500, 504, "allocate_timeout", Remedy.SAME_AGAIN),
