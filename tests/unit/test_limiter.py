@@ -210,7 +210,7 @@ def test_polls_keep_to_their_share_and_come_evenly() -> None:
 
 @pytest.mark.parametrize(
     ("live", "factor", "every"),
-    [(0, 1.0, 120), (300, 1.0, 120), (1000, 1.0, 210), (1000, 0.5, 420)],
+    [(0, 1.0, 120), (300, 1.0, 120), (1000, 1.0, 212), (1000, 0.5, 424)],
 )
 def test_the_spacing_of_queries_follows_what_runs_and_what_is_left(
     live: int, factor: float, every: float
