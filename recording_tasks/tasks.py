@@ -63,17 +63,18 @@ def _once(request: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-@app.task(name="recording_tasks.extend", base=_Door, ignore_result=False)
-def extend(recording_id: str, stop_at: object = None, duration: object = None) -> str:
+@app.task(name="recording_tasks.extend", bind=True, base=_Door, ignore_result=False)
+def extend(self: Task, recording_id: str, stop_at: object = None, duration: object = None) -> str:
     """Move a recording's stop time."""
-    recorder().extend(recording_id, {"stop_at": stop_at, "duration": duration})
+    wish = {"stop_at": stop_at, "duration": duration}
+    recorder().extend(recording_id, wish, asked_by=self.request.id)
     return recording_id
 
 
-@app.task(name="recording_tasks.cancel", base=_Door, ignore_result=False)
-def cancel(recording_id: str) -> str:
+@app.task(name="recording_tasks.cancel", bind=True, base=_Door, ignore_result=False)
+def cancel(self: Task, recording_id: str) -> str:
     """Call a recording off."""
-    recorder().cancel(recording_id)
+    recorder().cancel(recording_id, asked_by=self.request.id)
     return recording_id
 
 
@@ -133,34 +134,42 @@ def query(recording_id: str, claim: str | None = None) -> str:
     return recording_id
 
 
-@app.task(name="recording_tasks.update", base=_Door, ignore_result=False)
-def update(recording_id: str, request: Any = None, claim: str | None = None) -> str:
+@app.task(name="recording_tasks.update", bind=True, base=_Door, ignore_result=False)
+def update(self: Task, recording_id: str, request: Any = None, claim: str | None = None) -> str:
     """Change what the recording subscribes to, pauses or pushes."""
     if claim is None:
-        recorder().update(recording_id, request)
+        recorder().update(recording_id, request, asked_by=self.request.id)
     else:
         _run(recording_id, Step.UPDATE, claim)
     return recording_id
 
 
-@app.task(name="recording_tasks.update_layout", base=_Door, ignore_result=False)
-def update_layout(recording_id: str, request: Any = None, claim: str | None = None) -> str:
+@app.task(name="recording_tasks.update_layout", bind=True, base=_Door, ignore_result=False)
+def update_layout(
+    self: Task, recording_id: str, request: Any = None, claim: str | None = None
+) -> str:
     """Replace the layout of a mixed recording."""
     if claim is None:
-        recorder().update_layout(recording_id, request)
+        recorder().update_layout(recording_id, request, asked_by=self.request.id)
     else:
         _run(recording_id, Step.UPDATE_LAYOUT, claim)
     return recording_id
 
 
-@app.task(name="recording_tasks.stop", base=_Door, ignore_result=False)
-def stop(recording_id: str, claim: str | None = None) -> str:
+@app.task(name="recording_tasks.stop", bind=True, base=_Door, ignore_result=False)
+def stop(self: Task, recording_id: str, claim: str | None = None) -> str:
     """Stop the recording; safe to repeat."""
     if claim is None:
-        recorder().stop_now(recording_id)
+        is_again = _is_again(self.request)
+        recorder().stop_now(recording_id, asked_by=self.request.id, is_again=is_again)
     else:
         _run(recording_id, Step.STOP, claim)
     return recording_id
+
+
+def _is_again(request: Any) -> bool:
+    """Tell whether a message may have been handed over before, to a worker that died of it."""
+    return bool((request.delivery_info or {}).get("redelivered")) or request.retries > 0
 
 
 _TASKS = {

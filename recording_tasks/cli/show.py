@@ -14,7 +14,10 @@ from recording_tasks.cli.display import console, print_facts, state_text, table
 from recording_tasks.cli.documents import full_document, print_json
 from recording_tasks.cli.instants import spoken
 from recording_tasks.models import Entry, Recording, Session
+from recording_tasks.store import ASKED_BY
 from recording_tasks.wire import StorageConfig
+
+_LONG = {"resource_id", ASKED_BY}  # they are in the JSON
 
 
 @click.command("show")
@@ -91,7 +94,7 @@ def _print_files(out: Console, sessions: Sequence[Session], storage: StorageConf
 def _print_timeline(out: Console, timeline: Sequence[Entry]) -> None:
     rows = table("AT", "EVENT", "SESSION", "FACTS", whole=["AT", "EVENT"])
     for entry in timeline:
-        facts = {name: value for name, value in entry.facts.items() if name != "resource_id"}
+        facts = {name: value for name, value in entry.facts.items() if name not in _LONG}
         rows.add_row(
             entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z",
             entry.event,

@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 
 from recording_tasks.errors import Remedy
 from recording_tasks.lifecycle.call import Answer, Call, Refused
-from recording_tasks.lifecycle.courses import early_exit, heard, on_course, stop_settled, told
+from recording_tasks.lifecycle.courses import (
+    NOTHING_RECORDED,
+    early_exit,
+    heard,
+    on_course,
+    stop_settled,
+    told,
+)
 from recording_tasks.lifecycle.endings import (
     NEVER_SEEN,
     is_superseded,
@@ -74,7 +81,14 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
         case Acquired():
             change = _acquired(at, recording, session, call.answer, call.asked_at or at.now)
         case Started():
-            change = _started(at, recording, session, call.answer, call.token_lifetime)
+            change = _started(
+                at,
+                recording,
+                session,
+                call.answer,
+                token_lifetime=call.token_lifetime,
+                asked_at=call.asked_at or at.now,
+            )
         case Observed():
             change = _observed(at, recording, session, call.answer)
         case Updated():
@@ -118,12 +132,15 @@ def _started(
     recording: Recording,
     session: Session,
     answer: Started,
+    *,
     token_lifetime: timedelta | None,
+    asked_at: datetime,
 ) -> Change:
     if answer.sid is None:
         return unaccounted(recording, session, at)
     hours = max(numbers_in(recording.request, "resourceExpiredHour"), default=None)
     control = at.rules.control_time if hours is None else timedelta(hours=hours)
+    controllable_until = asked_at + control  # not from when it is written: that may be much later
     late = round((at.now - session.start_at).total_seconds())
     facts = {"late_seconds": late} if late > _PUNCTUAL_SECONDS else {}
     session = replace(
@@ -131,8 +148,8 @@ def _started(
         state=SessionState.STARTED,
         sid=answer.sid,
         started_at=at.now,
-        controllable_until=at.now + control,
-        ends_at=ends_at(session, at.now, at.now + control, token_lifetime),
+        controllable_until=controllable_until,
+        ends_at=ends_at(session, asked_at, controllable_until, token_lifetime),
         step=Step.QUERY,
         due_at=at.now + at.rules.first_query,
         reason=None,
@@ -198,7 +215,7 @@ def _stopped(at: Moment, recording: Recording, session: Session, answer: Stopped
         files=answer.files or session.files,
         upload_status=answer.upload_status or session.upload_status,
     )
-    why = "nothing was recorded: nobody sent a stream" if answer.is_empty else None
+    why = NOTHING_RECORDED if answer.is_empty else None
     return stop_settled(at, recording, session, SessionState.STOPPED, why)
 
 
@@ -230,4 +247,11 @@ def sid_learned(
         )
         return told(at, recording, session, sid=sid, uid=session.uid)
     session = replace(session, attempts=0)
-    return _started(at, recording, session, Started(sid=sid), token_lifetime)
+    return _started(
+        at,
+        recording,
+        session,
+        Started(sid=sid),
+        token_lifetime=token_lifetime,
+        asked_at=session.start_sent_at or at.now,
+    )

@@ -18,6 +18,7 @@ from recording_tasks.lifecycle.relief import needs_relief, relief_at
 from recording_tasks.lifecycle.rules import Change, Moment
 from recording_tasks.models import Recording, RecordingState, Session, SessionState, Step
 
+NOTHING_RECORDED = "nothing was recorded: nobody sent a stream"
 _REPLACED = "it was stopped because another session had taken its place"
 
 

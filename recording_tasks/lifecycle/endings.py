@@ -80,7 +80,9 @@ def _expired(recording: Recording, session: Session, at: Moment) -> Change:
     return Change(recording=recording, session=session, entries=(line,))
 
 
-def unaccounted(recording: Recording, session: Session, at: Moment) -> Change:
+def unaccounted(
+    recording: Recording, session: Session, at: Moment, why: str = "its start got no answer"
+) -> Change:
     """Keep a session on the books whose start may have worked, and go on with another uid.
 
     It cannot be queried or stopped without its sid; it ends by itself.
@@ -93,7 +95,7 @@ def unaccounted(recording: Recording, session: Session, at: Moment) -> Change:
         gone_by=end,
         due_at=end,
         attempts=0,
-        reason="its start got no answer with a sid: it may run until its channel is empty",
+        reason=f"{why} with a sid: it may run until its channel is empty",
     )
     line = session_line(session, at.now, uid=session.uid, resource_id=session.resource_id)
     change = after_session(recording, session, at)
@@ -147,7 +149,9 @@ def after_session(recording: Recording, session: Session, at: Moment) -> Change:
         return finished(recording, session, now, state, why)
     delay = delay_after(at.rules.restart_delays, recording.failed_in_a_row + 1)
     recording = replace(recording, state=RecordingState.STARTING)
-    return succeeded(recording, session, at, max(now + delay, recording.start_at))
+    # Where its turn never comes, the recording ends for what ended the one before it.
+    cause = None if recording.has_recorded else session.reason
+    return succeeded(recording, session, at, max(now + delay, recording.start_at), cause)
 
 
 def is_superseded(recording: Recording, session: Session) -> bool:
@@ -169,7 +173,9 @@ def _time_over(recording: Recording, session: Session, now: datetime) -> Change:
     return finished(recording, session, now, RecordingState.FAILED, why)
 
 
-def succeeded(recording: Recording, session: Session, at: Moment, begin: datetime) -> Change:
+def succeeded(
+    recording: Recording, session: Session, at: Moment, begin: datetime, why: str | None = None
+) -> Change:
     """Let the recording go on in another session, with another uid."""
     number = recording.session_count + 1
     successor = Session(
@@ -186,6 +192,7 @@ def succeeded(recording: Recording, session: Session, at: Moment, begin: datetim
         start_at=begin,
         stop_at=recording.stop_at,
         start_by=None if recording.has_recorded else session.start_by,
+        reason=why,
     )
     recording = replace(recording, session_count=number)
     facts = {"uid": at.spare_uid}

@@ -11,7 +11,8 @@ from recording_tasks.lifecycle.endings import after_session, session_line
 from recording_tasks.lifecycle.rules import Change, Moment, delay_after, freed
 from recording_tasks.models import Entry, Recording, Session, SessionState, Step, Stopped
 
-_GONE = frozenset({Remedy.SUSPECT, Remedy.EXITING, Remedy.SETTLED})
+_GONE = frozenset({Remedy.SUSPECT, Remedy.EXITING, Remedy.SETTLED, Remedy.EMPTY})
+_IN_VAIN = frozenset({Remedy.PARAMETERS, Remedy.REFUSED, Remedy.NEW_RESOURCE})
 
 
 def reopened(recording: Recording, session: Session, at: Moment) -> Change:
@@ -50,12 +51,22 @@ def rechecked(recording: Recording, session: Session, answer: Answer, at: Moment
     """Take in what the further stop of a session said that was given up for a 404."""
     if isinstance(answer, Stopped):
         return _had_run_on(recording, session, answer, at)
-    tries = len(at.rules.call_delays)
-    if isinstance(answer, Refused) and answer.remedy not in _GONE and session.attempts < tries:
+    if isinstance(answer, Refused) and _is_open(session, answer, at):
+        is_long = session.attempts >= len(at.rules.call_delays)
         wait = delay_after(at.rules.call_delays, session.attempts + 1)
+        wait = max(wait, at.rules.recheck_after) if is_long else wait
         kept = again(at, session, Step.STOP, answer, wait)
         return Change(recording=recording, session=replace(kept, reason=session.reason))
     return Change(recording=recording, session=replace(session, step=Step.REST))
+
+
+def _is_open(session: Session, answer: Refused, at: Moment) -> bool:
+    """Tell whether it may still run and be stopped: an outage says nothing, however long it is."""
+    if answer.remedy in _GONE:
+        return False
+    if answer.remedy in _IN_VAIN:
+        return session.attempts < len(at.rules.call_delays)
+    return session.controllable_until is None or at.now < session.controllable_until
 
 
 def _had_run_on(recording: Recording, session: Session, answer: Stopped, at: Moment) -> Change:

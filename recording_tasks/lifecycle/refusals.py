@@ -8,6 +8,7 @@ from datetime import timedelta
 from recording_tasks.errors import Remedy
 from recording_tasks.lifecycle.call import Call, Refused
 from recording_tasks.lifecycle.courses import (
+    NOTHING_RECORDED,
     again,
     early_exit,
     heard,
@@ -59,6 +60,8 @@ def _held_up(
     """The whole app must wait; the call was not carried out and keeps its place."""
     if step is Step.STOP:
         session = replace(session, state=SessionState.STOPPING)
+    if step is Step.START and session.state is SessionState.ACQUIRED:
+        session = replace(session, start_sent_at=None)
     wait = at.rules.call_delays[0]
     session = again(at, session, step, answer, wait, counts=False)
     return Change(recording=recording, session=session)
@@ -79,11 +82,16 @@ def _acquire_refused(at: Moment, recording: Recording, session: Session, answer:
 
 def _start_refused(at: Moment, recording: Recording, session: Session, answer: Refused) -> Change:
     may_run = answer.may_have_run or session.state is SessionState.STARTING
+    may_run = may_run or answer.remedy is Remedy.RUNS_ALREADY
     match answer.remedy:
         case Remedy.PARAMETERS | Remedy.REFUSED if not may_run:
             return _hopeless(at, recording, session, answer)
-        case Remedy.OTHER_UID if not may_run:
+        case Remedy.OTHER_UID if not may_run and session.uid == recording.uid:
             return ended(recording, session, at, SessionState.FAILED, answer.reason)
+        case Remedy.OTHER_UID:  # nobody else has a uid that we chose: an earlier start of it worked
+            return unaccounted(
+                recording, session, at, "its uid records already, and no answer came"
+            )
         case Remedy.NEW_RESOURCE if not may_run:
             return _with_new_resource(at, recording, session, answer)
         case Remedy.SAME_RESOURCE | Remedy.SAME_AGAIN | Remedy.OVERLOADED:
@@ -105,9 +113,12 @@ def _start_again(
         if may_run:
             return unaccounted(recording, session, at)
         return _with_new_resource(at, recording, session, answer)
-    state = SessionState.STARTING if may_run else SessionState.ACQUIRED
     wait = delay_after(delays, session.attempts + 1)
-    session = again(at, replace(session, state=state), Step.START, answer, wait)
+    session = again(at, session, Step.START, answer, wait)
+    if may_run:
+        session = replace(session, state=SessionState.STARTING)
+    else:
+        session = replace(session, state=SessionState.ACQUIRED, start_sent_at=None)
     return noted(at, recording, session, "session.start_unanswered", answer)
 
 
@@ -170,8 +181,9 @@ def _stop_refused(
     session = replace(session, state=SessionState.STOPPING)
     if not session.is_given_up and not is_superseded(recording, session):
         recording = replace(recording, state=RecordingState.STOPPING)
-    if answer.remedy is Remedy.SETTLED:
-        return stop_settled(at, recording, session, SessionState.STOPPED, None)
+    if answer.remedy in {Remedy.SETTLED, Remedy.EMPTY}:
+        why = NOTHING_RECORDED if answer.remedy is Remedy.EMPTY else None
+        return stop_settled(at, recording, session, SessionState.STOPPED, why)
     if answer.remedy in {Remedy.SUSPECT, Remedy.EXITING}:
         if session.stop_reached:
             return stop_settled(at, recording, _doubted(at, session), SessionState.STOPPED, None)

@@ -13,8 +13,10 @@ from recording_tasks.models import Recording, Session, Step
 from recording_tasks.recorder.load import Load, load_of, pace_of
 from recording_tasks.settings import Settings
 from recording_tasks.store import Store, Work, Writing
+from recording_tasks.wire import HIGHEST_UID
 
 _COUNTED_EVERY = timedelta(seconds=10)
+_TRIES = 200  # for a uid of the range that we were given
 
 
 class Context:
@@ -79,9 +81,15 @@ class Context:
         return self._rng.sample(apps, len(apps)) if self.settings.account_rate else apps
 
     def free_uid(self, known: Store | Writing, app: str, channel: str) -> str:
-        """Choose a recorder uid that no open session of the channel uses."""
+        """Choose a recorder uid that no open session of the channel uses.
+
+        Where the range that we were given is too small for them, one beside it is better than none.
+        """
         taken = known.uids_of(app, channel)
-        while (uid := self._any_uid()) in taken:
+        for _ in range(_TRIES):
+            if (uid := self._any_uid()) not in taken:
+                return uid
+        while (uid := str(self._rng.randint(1, HIGHEST_UID))) in taken:
             pass
         return uid
 

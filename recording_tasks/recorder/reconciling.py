@@ -10,6 +10,7 @@ from recording_tasks.lifecycle import Change, Moment, reopened, resumed, stray_s
 from recording_tasks.models import Recording, Session
 from recording_tasks.recorder.context import Context
 from recording_tasks.recorder.load import Load, load_of
+from recording_tasks.recorder.telling import tell
 from recording_tasks.store import Audit, Writing
 
 log = logging.getLogger(__name__)
@@ -101,4 +102,5 @@ class Reconciler:
                 return False
             change = rule(*held, moment)
             self._context.save(writing, *held, change)
+        tell(change.recording, change)
         return (change.recording, change.session) != held

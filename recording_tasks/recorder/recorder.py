@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice, zip_longest
@@ -57,8 +58,9 @@ from recording_tasks.recorder.purging import Purger
 from recording_tasks.recorder.reconciling import Reconciled, Reconciler
 from recording_tasks.recorder.room import Room
 from recording_tasks.recorder.running import Calls
+from recording_tasks.recorder.telling import tell
 from recording_tasks.settings import Settings
-from recording_tasks.store import Store, Work, Writing
+from recording_tasks.store import ASKED_BY, Store, Work, Writing
 from recording_tasks.wire import check_layout, check_update, merge_update
 
 Lapse = tuple[str, str | None]  # a session's id, and what held it back
@@ -159,12 +161,15 @@ class Recorder:
             raise UnknownRecordingError(recording_id)
         return recording
 
-    def stop(self, recording_id: str, *, at_once: bool = True) -> tuple[Dispatch, ...]:
+    def stop(
+        self, recording_id: str, *, at_once: bool = True, asked_by: str | None = None
+    ) -> tuple[Dispatch, ...]:
         """End a recording now; safe to repeat, also when it is over.
 
         Args:
             at_once: Claim the stop of what runs, to be made by the caller; who cannot make it
                 leaves it to the next sweep.
+            asked_by: The id of the message that brought the wish.
         """
         now = self._store.now()
         app = self.find(recording_id).app
@@ -173,17 +178,25 @@ class Recorder:
                 held(writing, self._settings, app)  # before the recording's own row, as everywhere
             recording, latest = self._latest(writing, recording_id)
             change = called_off(recording, latest, "recording.stop_asked", self._moment(now))
+            change = _signed(change, asked_by)
             session = change.session
             if at_once and may_stop(session):
                 session = self._claim_at_once(writing, session, Step.STOP, now, now)
             self._context.save(writing, recording, latest, replace(change, session=session))
         return (dispatch_of(session),) if session is not change.session else ()
 
-    def stop_now(self, recording_id: str) -> None:
+    def stop_now(
+        self, recording_id: str, *, asked_by: str | None = None, is_again: bool = False
+    ) -> None:
         """End a recording now, and make the call that it takes; safe to repeat.
 
         Where nothing limits the app, the wish and the intent of the call are one write.
+
+        Args:
+            is_again: Whether the message may have been handed over before.
         """
+        if is_again and self._is_heeded(recording_id, asked_by):
+            return
         now = self._store.now()
         seen = self._store.see_latest(recording_id) if _may_be_id(recording_id) else None
         if seen is None:
@@ -192,25 +205,29 @@ class Recorder:
         if is_alone and not self._context.pace(seen.recording.app).rate:
             asked = "recording.stop_asked"
             change = called_off(seen.recording, seen.session, asked, self._moment(now))
+            change = _signed(change, asked_by)
             begun = None
             if may_stop(change.session):
                 begun = self._calls.begin(seen, change, Step.STOP, now)
             if begun is not None:
                 self._calls.finish(begun, Step.STOP)
                 return
-        for one in self.stop(recording_id):
+        for one in self.stop(recording_id, asked_by=asked_by):
             self.run(recording_id, one.step, one.claim)
 
-    def cancel(self, recording_id: str) -> None:
+    def cancel(self, recording_id: str, *, asked_by: str | None = None) -> None:
         """Call a recording off; what runs is stopped, and what it recorded remains."""
         self._edit(
             recording_id,
             lambda recording, session, now: called_off(
                 recording, session, "recording.cancel_asked", self._moment(now)
             ),
+            asked_by,
         )
 
-    def extend(self, recording_id: str, arguments: Mapping[str, Any]) -> None:
+    def extend(
+        self, recording_id: str, arguments: Mapping[str, Any], *, asked_by: str | None = None
+    ) -> None:
         """Move a recording's stop time, later or earlier; `duration` counts from its start.
 
         Raises:
@@ -228,9 +245,9 @@ class Recorder:
                 raise InvalidInputError(faults)
             return extended(recording, session, stop_at, now)
 
-        self._edit(recording_id, edit)
+        self._edit(recording_id, edit, asked_by)
 
-    def update(self, recording_id: str, request: Any) -> None:
+    def update(self, recording_id: str, request: Any, *, asked_by: str | None = None) -> None:
         """Change what a recording subscribes to, pauses or pushes; the last word wins.
 
         Raises:
@@ -246,9 +263,11 @@ class Recorder:
             merged = merge_update(recording.update, request)
             return update_asked(recording, session, merged, now)
 
-        self._edit(recording_id, edit)
+        self._edit(recording_id, edit, asked_by)
 
-    def update_layout(self, recording_id: str, request: Any) -> None:
+    def update_layout(
+        self, recording_id: str, request: Any, *, asked_by: str | None = None
+    ) -> None:
         """Replace a mixed recording's layout as a whole; errors as for `update`."""
 
         def edit(recording: Recording, session: Session, now: datetime) -> Change:
@@ -259,7 +278,7 @@ class Recorder:
                 raise InvalidInputError(faults)
             return layout_asked(recording, session, request, now)
 
-        self._edit(recording_id, edit)
+        self._edit(recording_id, edit, asked_by)
 
     def hasten(self, recording_id: str, step: Step) -> None:
         """Bring a step that is not due yet forward to now, as far as it makes sense."""
@@ -283,12 +302,15 @@ class Recorder:
         apps = self._store.apps_with_work(until, now + self._settings.rules.resource_use)
         lapsed = []
         for work in self._context.in_order(apps):
-            claims = self._claim(work)
+            claims = Claims()
+            with _alone("app", work.app):
+                claims = self._claim(work)
             lapsed.append([(session_id, claims.obstacle) for session_id in claims.lapsed])
             if claims.dispatches:
                 yield claims.dispatches
         for session_id, obstacle in islice(_in_turn(lapsed), _LAPSES_AT_ONCE):
-            self._lapse(session_id, obstacle, self._store.now())
+            with _alone("session", session_id):
+                self._lapse(session_id, obstacle, self._store.now())
 
     def reconcile(self) -> Reconciled:
         """Compare what we believe with what Agora says, and mend it; safe to repeat."""
@@ -419,12 +441,23 @@ class Recorder:
         is_probe = quota.is_probe(step)
         return claimed_session(session, step, instant(slot), pace, is_probe=is_probe)
 
-    def _edit(self, recording_id: str, edit: _Edit) -> None:
-        """Apply one caller's word to a recording and its latest session."""
+    def _edit(self, recording_id: str, edit: _Edit, asked_by: str | None) -> None:
+        """Apply one caller's word to a recording and its latest session.
+
+        A message that is handed over twice is one word: others may have spoken since.
+        """
+        if self._is_heeded(recording_id, asked_by):
+            return
         now = self._store.now()
         with self._store.writing() as writing:
             recording, latest = self._latest(writing, recording_id)
-            self._context.save(writing, recording, latest, edit(recording, latest, now))
+            change = _signed(edit(recording, latest, now), asked_by)
+            self._context.save(writing, recording, latest, change)
+
+    def _is_heeded(self, recording_id: str, asked_by: str | None) -> bool:
+        if asked_by is None or not (_may_be_id(recording_id) and _may_be_id(asked_by)):
+            return False
+        return self._store.is_heeded(recording_id, asked_by)
 
     def _latest(self, writing: Writing, recording_id: str) -> tuple[Recording, Session]:
         """Lock a recording and its latest session."""
@@ -459,6 +492,18 @@ class Recorder:
                 known = session  # it began: what it met itself is its reason
             change = rule(recording, known, self._moment(now))
             self._context.save(writing, recording, session, change)
+        tell(recording, change)
+
+
+@contextmanager
+def _alone(kind: str, name: str) -> Iterator[None]:
+    """Let a row that makes no sense hold up nothing else; it is told at every sweep."""
+    try:
+        yield
+    except StoreUnavailableError:
+        raise
+    except Exception:
+        log.exception("sweep.failed %s=%s", kind, name)
 
 
 def _in_turn(lapsed: Sequence[Sequence[Lapse]]) -> Iterator[Lapse]:
@@ -470,6 +515,15 @@ def _in_turn(lapsed: Sequence[Sequence[Lapse]]) -> Iterator[Lapse]:
 def _may_be_id(recording_id: object) -> bool:
     """Tell whether a database could look for it; what a message brings may be anything."""
     return isinstance(recording_id, str) and not check_text(recording_id, "recording_id")
+
+
+def _signed(change: Change, asked_by: str | None) -> Change:
+    """Let the timeline tell which message brought a wish."""
+    if asked_by is None or not change.entries or not _may_be_id(asked_by):
+        return change
+    first, *others = change.entries
+    first = replace(first, facts={**first.facts, ASKED_BY: asked_by})
+    return replace(change, entries=(first, *others))
 
 
 def _accepted(planned: Session, session: Session) -> Accepted:

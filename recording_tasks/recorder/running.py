@@ -29,6 +29,7 @@ from recording_tasks.recorder.heeding import asked_again_soon, heeding, is_told
 from recording_tasks.recorder.keeping import written
 from recording_tasks.recorder.ledger import held as held_quota
 from recording_tasks.recorder.ledger import keep
+from recording_tasks.recorder.telling import tell
 from recording_tasks.store import Seen, Writing
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class Calls:
         store = self._context.store
         if not store.save_unless_changed(taken, change.recording, session, change.entries):
             return self._settle_under_locks(taken, call)
-        _tell(recording, change)
+        tell(recording, change)
         return follows is not None
 
     def _settle_under_locks(self, taken: Seen, call: Call) -> bool:
@@ -189,7 +190,7 @@ class Calls:
             if quota is not None and quota != before:
                 keep(writing, context.settings, app, quota)
             context.save(writing, recording, session, change)
-        _tell(recording, change)
+        tell(recording, change)
         if signal is not None:
             log.warning("app.signalled app=%s signal=%s", app, signal.value)
         return follows is not None
@@ -331,7 +332,8 @@ def _give_back(writing: Writing, session: Session) -> None:
 
 def _starts_soon(session: Session, now: datetime) -> bool:
     """Tell whether a session was given its resource, and its start is a message, not a row."""
-    is_over = session.stop_at is not None and session.stop_at <= now
+    ends = [at for at in (session.stop_at, session.start_by) if at is not None]
+    is_over = any(at <= now for at in ends)
     is_far = session.due_at > now + CHAIN_WITHIN
     return session.state is SessionState.ACQUIRED and not is_over and not is_far
 
@@ -345,14 +347,3 @@ def _version(recording: Recording, step: Step) -> int:
             return recording.layout_version
         case _:
             return 0
-
-
-def _tell(recording: Recording, change: Change) -> None:
-    """Write a line for people, one for each line of the timeline."""
-    for entry in change.entries:
-        facts = "".join(
-            f" {key}={value}" for key, value in entry.facts.items() if key != "resource_id"
-        )
-        log.info(
-            "%s recording=%s session=%s%s", entry.event, recording.id, entry.session_number, facts
-        )

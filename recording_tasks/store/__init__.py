@@ -4,9 +4,11 @@ from recording_tasks.store.audit import Audit
 from recording_tasks.store.bygones import Bygones
 from recording_tasks.store.database import Database, database_folder
 from recording_tasks.store.seen import Seen
+from recording_tasks.store.statements import ASKED_BY
 from recording_tasks.store.store import Crowd, Store, Upcoming, Work, Writing
 
 __all__ = [
+    "ASKED_BY",
     "Audit",
     "Bygones",
     "Crowd",

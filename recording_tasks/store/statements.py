@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from recording_tasks.models import AWAITED_LANE, SessionState, Step
 from recording_tasks.store.driver import Prepared, prepared
-from recording_tasks.store.schema import apps, recordings, sessions
+from recording_tasks.store.schema import apps, recordings, sessions, timeline
 
 
 def among(words: Iterable[str | int]) -> sa.BindParameter[Any]:
@@ -38,6 +38,17 @@ CLAIM_COLUMNS = (
     "lease_until",
     "is_sending",
     "is_probe",
+)
+
+ASKED_BY = "asked_by"  # the fact that names the message which brought a caller's wish
+
+HEEDED = (
+    sa.select(timeline.c.id)
+    .where(
+        timeline.c.recording_id == _id,
+        timeline.c.facts[ASKED_BY].as_string() == sa.bindparam("asked_by", type_=sa.Text()),
+    )
+    .limit(1)
 )
 
 RECORDING = sa.select(recordings).where(recordings.c.id == _id)

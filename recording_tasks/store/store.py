@@ -225,6 +225,12 @@ class Store:
         with self.database.read() as connection:
             return [rows.entry_from(row) for row in connection.execute(query).mappings()]
 
+    def is_heeded(self, recording_id: str, asked_by: str) -> bool:
+        """Tell whether a recording's timeline has a wish that this message brought."""
+        of_it = {"id": recording_id, "asked_by": asked_by}
+        with self.database.read() as connection:
+            return connection.execute(statements.HEEDED, of_it).first() is not None
+
     def recent(
         self, *, states: Sequence[RecordingState] = (), channel: str | None = None, most: int = 50
     ) -> list[Recording]:

@@ -21,11 +21,12 @@ from recording_tasks.wire.bodies import (
     update_body,
 )
 from recording_tasks.wire.checks import check_layout, check_request, check_update
-from recording_tasks.wire.names import Method, check_channel, check_uid, uid_text
+from recording_tasks.wire.names import HIGHEST_UID, Method, check_channel, check_uid, uid_text
 from recording_tasks.wire.reactions import REACTIONS, react, was_reached
 from recording_tasks.wire.storage import StorageConfig, check_storage, check_storage_region
 
 __all__ = [
+    "HIGHEST_UID",
     "REACTIONS",
     "RECOMMENDED_IDLE_SECONDS",
     "Body",

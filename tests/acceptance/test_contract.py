@@ -151,6 +151,31 @@ def test_a_message_that_comes_twice_makes_one_recording(standing: Deployment) ->
     assert len(standing.simulator.sessions("redelivered")) == 1
 
 
+def test_an_edit_that_comes_twice_does_not_undo_a_later_one(standing: Deployment) -> None:
+    """A message is known by its task's id: handed over again, it is no new word."""
+    recording_id = _recording(standing, "edited", duration=600)
+    begin = int(time.time())
+
+    for message, seconds in [("one", 900), ("two", 300), ("one", 900)]:
+        standing.client.send_task(
+            "recording_tasks.extend",
+            (recording_id,),
+            {"stop_at": begin + seconds},
+            task_id=f"{recording_id}-{message}",
+        )
+        ends = [begin + seconds, begin + 300]
+        until(lambda ends=ends: _end(standing, recording_id) in ends, 5, "it is heard")  # type: ignore[misc]
+    standing.send("stop", recording_id=recording_id)
+    standing.is_in(recording_id, "stopped")
+
+    assert standing.events(recording_id).count("recording.extended") == 2
+
+
+def _end(standing: Deployment, recording_id: str) -> float:
+    stop_at = standing.find(recording_id).stop_at
+    return stop_at.timestamp() if stop_at is not None else 0.0
+
+
 def test_who_asked_for_it_is_told_the_end(standing: Deployment) -> None:
     """The task that `notify` names is sent to its queue, once, with the recording's end."""
     notify = {"task": "mine.told", "queue": "mine"}

@@ -219,6 +219,23 @@ def test_a_recording_that_is_cancelled_during_its_acquire_is_never_started(bench
     assert bench.find(one).state is RecordingState.CANCELLED
 
 
+def test_one_that_may_not_begin_late_does_not_after_a_slow_acquire(bench: Bench) -> None:
+    """The answer of acquire takes so long that its start would come too late."""
+    wish = {"channel": "room", "duration": 3600, "start_within": 5}
+    (one,) = bench.recorder.record(wish).dispatches
+
+    def take_long() -> None:
+        bench.store.later += timedelta(seconds=8)
+
+    bench.store.meanwhile = take_long
+    is_followed = bench.recorder.run(one.recording_id, Step.ACQUIRE, one.claim)
+    bench.sweep()
+
+    assert not is_followed
+    assert bench.count("start") == 0
+    assert bench.find(one).state is RecordingState.MISSED
+
+
 def test_an_update_that_is_asked_for_during_a_query_is_sent_next(bench: Bench) -> None:
     """The answer plans what the session has not heard yet."""
     one = bench.started()

@@ -146,6 +146,18 @@ def test_a_timeline_keeps_its_order(store: Store) -> None:
     assert [entry.event for entry in store.timeline_of("r")] == names
 
 
+def test_a_wish_is_known_by_the_message_that_brought_it(store: Store) -> None:
+    """Of this recording, and by its whole id."""
+    put(store)
+    facts = {"asked_by": "one", "stop_at": None}
+    with store.writing() as writing:
+        writing.write("r", [Entry(at=NINE, event="recording.extended", facts=facts)])
+
+    assert store.is_heeded("r", "one")
+    assert not store.is_heeded("r", "on")
+    assert not store.is_heeded("other", "one")
+
+
 def test_what_fails_halfway_leaves_nothing(store: Store) -> None:
     """One transaction: a recording without its session cannot exist."""
 

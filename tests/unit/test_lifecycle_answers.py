@@ -9,7 +9,7 @@ import pytest
 from lives import NINE, NO_ANSWER, NOT_FOUND, RECORDS, Life, order, refusal, seconds
 
 from recording_tasks.errors import Remedy
-from recording_tasks.lifecycle import Answer, Signal, sid_learned
+from recording_tasks.lifecycle import Answer, Call, Signal, settle, sid_learned
 from recording_tasks.models import (
     Acquired,
     File,
@@ -336,6 +336,18 @@ def test_nothing_recorded_is_a_stop_and_says_so() -> None:
     assert "nobody sent a stream" in str(life.recording.reason)
 
 
+def test_nothing_recorded_under_another_status_is_the_same() -> None:
+    """Code 435 without its 206: there is nothing more to stop."""
+    life = Life().run()
+    life.now = NINE + timedelta(hours=1)
+
+    life.call(refusal(Remedy.EMPTY), expect=Step.STOP)
+
+    assert life.session.state is SessionState.STOPPED
+    assert life.recording.state is RecordingState.STOPPED
+    assert "nothing was recorded" in str(life.recording.reason)
+
+
 def test_a_stop_that_was_under_way_is_settled() -> None:
     """400/49: it had begun to exit."""
     life = stopping()
@@ -448,6 +460,19 @@ def test_the_reason_of_a_session_that_was_given_up_survives_a_bumpy_stop() -> No
 
 
 # -- a sid that comes late ---------------------------------------------------------------
+
+
+def test_control_of_a_session_counts_from_its_start_however_late_that_is_written() -> None:
+    """The database was away for nine minutes: another session must not take over too late."""
+    life = Life(order(request={"acquire": {"resourceExpiredHour": 1}})).acquire().until_due()
+    asked_at, session = life.now, life.sending(Step.START)
+    life.wait(540)
+
+    call = Call(step=Step.START, answer=Started(sid="sid"), asked_at=asked_at)
+    life.apply(settle(life.recording, session, call, life.moment()))
+
+    assert life.session.controllable_until == asked_at + timedelta(hours=1)
+    assert life.session.ends_at == asked_at + timedelta(hours=1)
 
 
 def test_a_late_sid_of_a_session_in_doubt_makes_it_the_recordings_own() -> None:

@@ -190,14 +190,49 @@ def test_an_unaccounted_session_expires_when_its_idle_time_is_over() -> None:
 
 
 def test_a_conflict_leads_to_another_uid_and_another_resource() -> None:
-    """400/53: the uid records elsewhere; the recording goes on in a new session."""
-    life = Life().acquire().until_due()
+    """400/53: the caller's uid records elsewhere; the recording goes on in a new session."""
+    life = Life(order(uid="1000")).acquire().until_due()
 
     life.call(refusal(Remedy.OTHER_UID), expect=Step.START)
 
     assert life.sessions[1].state is SessionState.FAILED
     assert (life.session.state, life.session.step) == (SessionState.PLANNED, Step.ACQUIRE)
     assert life.session.uid != life.sessions[1].uid
+
+
+def test_a_conflict_of_a_uid_that_we_chose_is_a_session_of_ours() -> None:
+    """Nobody else has it: a start that Agora had refused was carried out after all."""
+    life = Life().acquire().until_due()
+    life.call(refusal(Remedy.NEW_RESOURCE), expect=Step.START)
+    life.until_due().acquire().until_due()
+
+    life.call(refusal(Remedy.OTHER_UID), expect=Step.START)
+
+    assert life.sessions[1].state is SessionState.UNACCOUNTED
+    assert (life.session.state, life.session.step) == (SessionState.PLANNED, Step.ACQUIRE)
+
+
+def test_already_started_is_a_start_under_any_status() -> None:
+    """Code 7 without its 201: what runs is not forgotten."""
+    life = Life().acquire().until_due()
+
+    life.call(refusal(Remedy.RUNS_ALREADY), expect=Step.START)
+
+    assert life.sessions[1].state is SessionState.UNACCOUNTED
+    assert not life.recording.state.is_final
+
+
+@pytest.mark.parametrize("remedy", [Remedy.CREDENTIALS, Remedy.SLOW_DOWN, Remedy.SAME_AGAIN])
+def test_a_start_that_never_arrived_in_its_window_is_missed(remedy: Remedy) -> None:
+    """It had a resource, and nothing of it ever ran."""
+    life = Life().acquire().until_due()
+    life.call(refusal(remedy), expect=Step.START)
+    life.now = NINE + timedelta(hours=1)
+
+    life.lapse()
+
+    assert life.recording.state is RecordingState.MISSED
+    assert life.recording.reason == f"refused: {remedy}"
 
 
 def test_a_conflict_after_an_unknown_start_keeps_that_start_on_the_books() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+import sqlalchemy as sa
 from desk import NINE, Desk
 from test_limiter import most_in_a_period
 
 from recording_tasks.models import RecordingState
 from recording_tasks.recorder.load import load_of
 from recording_tasks.simulator import Simulator
+from recording_tasks.store import schema
 
 
 def school(agora: Simulator) -> dict[str, str]:
@@ -78,3 +81,21 @@ def test_what_runs_of_the_other_apps_counts_for_the_spacing_of_queries(
     load = load_of(desk.store, desk.settings, "school")
     assert load.live == 8
     assert round(load.every.total_seconds()) == 168
+
+
+def test_a_row_that_makes_no_sense_holds_up_no_other_app(
+    make_desk: Callable[..., Desk], agora: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody wrote into the tables; it is told, and the apps after that one go on."""
+    desk = make_desk(**school(agora))
+    broken = desk.record(app="default", start_at=(NINE + timedelta(seconds=30)).isoformat())
+    recording_id = desk.record(app="school", channel="other", duration=60)
+    columns = schema.sessions.c
+    of_it = sa.update(schema.sessions).where(columns.recording_id == broken)
+    with desk.store.database.begin() as connection:
+        connection.execute(of_it.values(state="unheard of"))
+
+    recording = desk.until_final(recording_id)
+
+    assert recording.state is RecordingState.STOPPED
+    assert "sweep.failed app=default" in caplog.text

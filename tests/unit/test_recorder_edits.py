@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from desk import NINE, Desk
+from half_done import claim_start, take
 
 from recording_tasks.errors import InvalidInputError, UnknownRecordingError, WrongStateError
 from recording_tasks.models import RecordingState, SessionState, Step
@@ -385,3 +386,50 @@ def test_what_is_over_takes_no_update(desk: Desk) -> None:
     with pytest.raises(WrongStateError):
         desk.recorder.extend(recording_id, {"stop_at": at(9000)})
     assert desk.latest(recording_id).state is SessionState.STOPPED
+
+
+@pytest.mark.parametrize("word", ["stop_now", "cancel"])
+def test_a_stop_that_is_handed_over_again_does_not_undo_what_came_after_it(
+    desk: Desk, word: str
+) -> None:
+    """Its worker died after it was written; meanwhile the caller had thought better of it."""
+    recording_id, _ = claim_start(desk)
+    take(desk, recording_id, Step.START)  # its start is under way, so it can still be extended
+    getattr(desk.recorder, word)(recording_id, asked_by="first")
+    desk.recorder.extend(recording_id, {"stop_at": at(2000)}, asked_by="second")
+    again = {"is_again": True} if word == "stop_now" else {}
+
+    getattr(desk.recorder, word)(recording_id, asked_by="first", **again)
+
+    assert desk.find(recording_id).stop_at == NINE + timedelta(seconds=2000)
+    assert not desk.find(recording_id).is_called_off
+
+
+def test_an_edit_that_is_handed_over_again_does_not_undo_what_came_after_it(desk: Desk) -> None:
+    """The last word wins, not the last delivery."""
+    recording_id = desk.record(request=PUBLIC)
+    desk.until_recording(recording_id)
+    video = {"streamSubscribe": {"audioUidList": {"subscribeAudioUids": ["8"]}}}
+    recorder = desk.recorder
+    recorder.extend(recording_id, {"stop_at": at(3000)}, asked_by="one")
+    recorder.extend(recording_id, {"stop_at": at(900)}, asked_by="two")
+    recorder.update(recording_id, SUBSCRIBE, asked_by="three")
+    recorder.update(recording_id, video, asked_by="four")
+
+    recorder.extend(recording_id, {"stop_at": at(3000)}, asked_by="one")
+    recorder.update(recording_id, SUBSCRIBE, asked_by="three")
+
+    recording = desk.find(recording_id)
+    assert recording.stop_at == NINE + timedelta(seconds=900)
+    assert (recording.update, recording.update_version) == (video, 2)
+    desk.until_final(recording_id)
+    recorder.extend(recording_id, {"stop_at": at(900)}, asked_by="two")  # known, so no error
+
+
+def test_the_id_of_a_message_may_be_any_text(desk: Desk) -> None:
+    """One that no database can store is not remembered, and the word counts."""
+    recording_id = desk.record()
+
+    desk.recorder.extend(recording_id, {"stop_at": at(3000)}, asked_by="a\0b")
+
+    assert desk.find(recording_id).stop_at == NINE + timedelta(seconds=3000)

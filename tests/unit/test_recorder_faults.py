@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -104,6 +105,37 @@ def test_a_conflict_is_solved_with_another_uid(desk: Desk) -> None:
     desk.until_final(first)
     desk.until_final(second)
     assert desk.running() == 0
+
+
+def test_a_refused_start_that_worked_after_all_is_found_by_its_uid(
+    desk: Desk, agora: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """502, and the next start of this uid meets 53: the first one runs, and somebody is told."""
+    caplog.set_level(logging.WARNING)
+    leaves_at_ten_past(agora)
+    agora.fault("start", "refuse", code=502, carry_out=True)
+
+    recording_id = desk.record()
+    desk.until_recording(recording_id)
+    first, second = desk.sessions(recording_id)
+    desk.until_final(recording_id)
+    desk.until(lambda: all(session.state.is_final for session in desk.sessions(recording_id)))
+
+    assert (first.state, second.state) == (SessionState.UNACCOUNTED, SessionState.RECORDING)
+    assert {first.uid, second.uid} == {call["uid"] for call in desk.calls("start")}
+    assert f"session.unaccounted recording={recording_id} session=1" in caplog.text
+    assert desk.running() == 0
+
+
+def test_a_range_of_uids_that_is_too_small_holds_nothing_up(make_desk: Callable[..., Desk]) -> None:
+    """All of them are in use in this channel: a further recording takes one beside the range."""
+    desk = make_desk(RECORDING_UID_RANGE="100-101")
+
+    ids = [desk.record() for _ in range(3)]
+
+    uids = {desk.latest(recording_id).uid for recording_id in ids}
+    assert {"100", "101"} < uids
+    assert len(uids) == 3
 
 
 @pytest.mark.parametrize("code", [433, 1001, 502])

@@ -202,6 +202,20 @@ def test_wrong_bucket_keys_end_in_a_reason_that_names_them(make_desk: Callable[.
     assert desk.running() == 0
 
 
+@pytest.mark.parametrize("duration", [60, 150, 320, 600])
+def test_what_never_works_has_the_same_reason_when_its_time_is_over_before(
+    make_desk: Callable[..., Desk], duration: int
+) -> None:
+    """Also where another session was planned, and its turn never came."""
+    desk = make_desk(RECORDING_STORAGE__DEFAULT__SECRET_KEY="bad-key")
+
+    recording = desk.until_final(desk.record(duration=duration), within=1000)
+
+    assert recording.state is RecordingState.FAILED
+    assert "bucket keys" in str(recording.reason)
+    assert desk.running() == 0
+
+
 def test_nobody_in_the_channel_is_a_stop_with_a_reason(desk: Desk, agora: Simulator) -> None:
     """206/435 at the stop: nothing was recorded, and nothing runs."""
     agora.channel("lesson", users=[])

@@ -58,17 +58,20 @@ def test_a_session_that_is_gone_is_stopped_once_more_and_no_more(
     assert len(desk.sessions(recording_id)) == 2
 
 
-def test_a_recheck_without_an_answer_is_repeated(desk: Desk, agora: Simulator) -> None:
-    """Silence says nothing of whether it runs."""
+@pytest.mark.parametrize("lasts", [2, 600])
+def test_a_recheck_without_an_answer_is_repeated(
+    desk: Desk, agora: Simulator, lasts: float
+) -> None:
+    """Silence says nothing of whether it runs, however long it is."""
     recording_id = desk.record(duration=1800)
     desk.until_recording(recording_id)
     agora.disturb("failover", seconds=240)
     desk.until(lambda: len(desk.sessions(recording_id)) == 2)
     desk.go_on(400)
 
-    agora.fault("stop", "refuse", status=503, times=2)
+    agora.fault("stop", "refuse", status=503, times=None, lasts=lasts)
     desk.recorder.reconcile()
-    desk.go_on(60)
+    desk.go_on(lasts + 360)
 
     assert desk.running() == 1
 

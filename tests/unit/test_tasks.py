@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,3 +67,38 @@ def test_a_callers_acquire_gives_its_id_too(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tasks, "recorder", Hastened)
 
     assert tasks.acquire("any") == "any"
+
+
+class Noting:
+    """A recorder that remembers which message asked it."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def __getattr__(self, verb: str) -> Any:
+        return lambda *_, **how: self.asked.append(how)
+
+
+@pytest.mark.parametrize("name", ["extend", "cancel", "update", "update_layout", "stop"])
+def test_a_callers_word_carries_the_id_of_its_message(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """So that the broker may hand it over twice."""
+    noting = Noting()
+    monkeypatch.setattr(tasks, "recorder", lambda: noting)
+
+    app.tasks[f"recording_tasks.{name}"].apply(("any",), task_id="message-1").get()
+
+    (how,) = noting.asked
+    assert how["asked_by"] == "message-1"
+    assert not how.get("is_again")
+
+
+@pytest.mark.parametrize(
+    ("told", "retries"), [({"redelivered": True}, 0), ({"redelivered": False}, 1), ({}, 1)]
+)
+def test_a_message_that_came_again_is_known(told: dict[str, bool], retries: int) -> None:
+    """By the broker's mark, or because the task asked for it."""
+    request = SimpleNamespace(delivery_info=told, retries=retries)
+
+    assert tasks._is_again(request)
