@@ -48,7 +48,7 @@ class Pace:
     """
 
     rate: int = 10
-    margin: float = 0.05
+    margin: float = 0.06
     tolerance: float = 0.03
     poll_share: float = 0.5
     outer: Pace | None = None

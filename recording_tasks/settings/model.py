@@ -69,7 +69,7 @@ class Settings:
     rules: Rules = field(default_factory=Rules)
     async_stop: bool = False
     horizon: timedelta = timedelta(seconds=1.5)
-    margin: timedelta = timedelta(seconds=0.05)
+    margin: timedelta = timedelta(seconds=0.06)
     tolerance: timedelta = timedelta(seconds=0.03)
     query_share: float = 0.5
     connect_timeout: float = 3.0

@@ -251,7 +251,7 @@ class _Reader:
 
     def lateness(self) -> dict[str, Any]:
         """Read what is added to Agora's second, and the part of it that a call may be late."""
-        margin = self.seconds("RECORDING_API_MARGIN_SECONDS", 0.05, least=0.002)
+        margin = self.seconds("RECORDING_API_MARGIN_SECONDS", 0.06, least=0.002)
         tolerance = self.seconds("RECORDING_API_TOLERANCE_SECONDS", 0.03, least=0.001)
         if tolerance >= margin:
             self.faults.append(

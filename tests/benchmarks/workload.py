@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+EARLIER_CALLS = 3.5  # acquire, start, the first query, and a little room
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
@@ -71,9 +73,9 @@ class Workload:
         return now + (self.lead_seconds or 0.0) + spread + (self.hold_seconds or 0.0)
 
     def _earlier(self, now: float) -> Iterator[Recording]:
-        """Begin one after another, as the quota lets them (each takes two calls)."""
+        """Begin one after another, as the quota lets them (each takes three calls at first)."""
         instant = now + (self.lead_seconds or 0.0)
-        apart = 2.5 / self.quota if self.quota else 0.0
+        apart = EARLIER_CALLS / self.quota if self.quota else 0.0
         for number in range(self.live + self.ending):
             yield Recording(
                 cname=f"{self.name}-earlier{number}",
@@ -128,7 +130,7 @@ def lanes(live: int, count: int, quota: int) -> Workload:
         name="lanes",
         count=count,
         quota=quota,
-        lead_seconds=15.0 + 2.5 * (live + count) / quota,
+        lead_seconds=40.0 + EARLIER_CALLS * (live + count) / quota,  # so long they are polled
         query_after_seconds=5.0,
         hold_seconds=30.0,
         live=live,

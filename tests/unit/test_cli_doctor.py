@@ -50,7 +50,7 @@ def test_it_tells_how_often_what_runs_is_asked_about(tmp_path: Path) -> None:
     (said,) = [check["said"] for check in well["checks"] if check["name"] == "queries"]
     assert said == "app default: 15 sessions run, each asked about every 120 s"
     assert slow.exit_code == 1
-    assert "fault queries   app default: 15 sessions run, each asked about every 158 s" in (
+    assert "fault queries   app default: 15 sessions run, each asked about every 159 s" in (
         slow.stdout
     )
 

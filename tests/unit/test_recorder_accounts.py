@@ -100,4 +100,4 @@ def test_what_runs_of_the_other_apps_counts_for_the_spacing_of_queries(
 
     load = load_of(desk.store, desk.settings, "school")
     assert load.live == 8
-    assert round(load.every.total_seconds()) == 168
+    assert round(load.every.total_seconds()) == 170

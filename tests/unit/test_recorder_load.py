@@ -43,7 +43,7 @@ def test_few_are_asked_about_as_often_as_was_said(make_desk: Callable[..., Desk]
 def test_many_are_asked_about_as_often_as_the_quota_allows_and_it_is_said(
     make_desk: Callable[..., Desk], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Twenty, of which one can be asked about every ten seconds: each every 210."""
+    """Twenty, of which one can be asked about every ten seconds: each every 212."""
     caplog.set_level(logging.WARNING)
     desk = make_desk(RECORDING_QUERY_SHARE="0.01")
     ids = [desk.record(channel=f"room-{number}", duration=3000) for number in range(COUNT)]
@@ -52,12 +52,12 @@ def test_many_are_asked_about_as_often_as_the_quota_allows_and_it_is_said(
 
     load = load_of(desk.store, desk.settings, "default")
     assert (load.live, load.is_stretched) == (COUNT, True)
-    assert load.every.total_seconds() == pytest.approx(210)
+    assert load.every.total_seconds() == pytest.approx(212)
     late = [gap for gap in gaps_of(desk)[COUNT:] if not 195 <= gap <= 240]
     assert gaps_of(desk)[COUNT:]
     assert late == []
     assert desk.recorder.reconcile().stretched == (load,)
-    assert "queries.stretched app=default live=20 every_seconds=210 most_seconds=120" in caplog.text
+    assert "queries.stretched app=default live=20 every_seconds=212 most_seconds=120" in caplog.text
     assert {desk.latest(one).state for one in ids} == {SessionState.RECORDING}
 
 
