@@ -26,6 +26,7 @@ _SECONDS_BEFORE_MORE = 120.0  # where fewer calls than that had to queue
 _FORGOTTEN_SECONDS = 600.0
 _POLLS_AHEAD_SECONDS = 1.0  # until the next sweep: what is claimed stands in a stop's way
 _PROBE_SECONDS = 15.0
+_FARTHEST_SECONDS = 20.0  # nothing learned lies farther ahead, unless a clock was set back
 _ALONE_SECONDS = 5.0
 
 
@@ -129,11 +130,24 @@ class Quota:
 
     def prepared(self, now: float, pace: Pace) -> Quota:
         """Let time pass, and leave out what no call can meet any more."""
-        quota = self.recovered(now)
+        quota = self.recovered(now).bounded(now)
         quota = replace(quota, taken=_recent(quota.taken, now, pace, quota.factor))
         if quota.outer is None or pace.outer is None:
             return replace(quota, outer=None)
         return replace(quota, outer=quota.outer.prepared(now, pace.outer))
+
+    def bounded(self, now: float) -> Quota:
+        """Wait no longer than was ever meant: the database's clock may have been set back."""
+        farthest = max(self.paused_until, self.slowed_at, self.polled_at, self.probe_at or 0.0)
+        if farthest <= now + _FARTHEST_SECONDS:
+            return self
+        return replace(
+            self,
+            paused_until=min(self.paused_until, now),
+            slowed_at=min(self.slowed_at, now),
+            polled_at=min(self.polled_at, now),
+            probe_at=None if self.probe_at is None else min(self.probe_at, now),
+        )
 
     def recovered(self, now: float) -> Quota:
         """Let time pass: what was learned is tried again after a while, and forgotten later."""
@@ -318,12 +332,14 @@ def allot(
         return _probe(quota, pace, wanted, now)
     bounds = _bounds(quota, pace)
     slots: dict[str, float] = {}
+    full_until: dict[int, float] = {}  # the next of a lane wants nothing earlier, so it looks on
     until = now + horizon
     for call in sorted(wanted, key=lambda call: (call.lane, call.not_before)):
         not_before = max(call.not_before, now, quota.earliest(call.step))
         if call.is_poll:
             not_before = max(not_before, quota.next_poll(pace))
-        slot = _free_in_all(bounds, not_before)
+        slot = _free_in_all(bounds, max(not_before, full_until.get(call.lane, not_before)))
+        full_until[call.lane] = slot
         if slot > until + pace.period or (call.is_poll and slot > now + _POLLS_AHEAD_SECONDS):
             continue
         for bound in bounds:
@@ -351,11 +367,13 @@ def reserve(
     """
     quota = quota.prepared(now, pace)
     not_before = max(not_before, now, quota.earliest(step))
-    ahead = quota
+    bounds = _bounds(quota, pace)
+    full_until = max(now, quota.earliest(Step.STOP))
     for stop_at in sorted(stops):
-        due = max(stop_at, now, quota.earliest(Step.STOP))
-        ahead = ahead.given(Step.STOP, _free_in_all(_bounds(ahead, pace), due), due, pace)
-    slot = _free_in_all(_bounds(ahead, pace), not_before)
+        full_until = _free_in_all(bounds, max(stop_at, full_until))
+        for bound in bounds:
+            insort(bound.taken, full_until)
+    slot = _free_in_all(bounds, not_before)
     return slot, quota.given(step, slot, not_before, pace)
 
 

@@ -22,16 +22,39 @@ class Exchange:
         was_sent: Whether a byte of the request itself may have left.
         was_cut: Whether the deadline passed before the end.
         is_unresolved: Whether the host's name could not be resolved.
+        permit: Waits until the request may leave; None once it was asked.
+        forbidden: What the permit raised.
     """
 
-    __slots__ = ("_socket", "deadline", "is_unresolved", "was_cut", "was_sent")
+    __slots__ = (
+        "_socket",
+        "deadline",
+        "forbidden",
+        "is_unresolved",
+        "permit",
+        "was_cut",
+        "was_sent",
+    )
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
+        self.permit: Callable[[], None] | None = None
+        self.forbidden: Exception | None = None
         self.was_sent = False
         self.was_cut = False
         self.is_unresolved = False
         self._socket: socket.socket | None = None
+
+    def await_permit(self) -> None:
+        """Wait until the first byte of the request may leave."""
+        permit, self.permit = self.permit, None
+        if permit is None:
+            return
+        try:
+            permit()
+        except Exception as error:
+            self.forbidden = error
+            raise
 
     def watch(self, sock: socket.socket) -> None:
         """Name the socket that the exchange waits on from now on."""

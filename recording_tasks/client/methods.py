@@ -94,7 +94,8 @@ class Client:
 
     Every method raises ServiceError for an answer that is not a success, NotSentError when
     nothing left this machine, and OutcomeUnknownError when the request may have been carried
-    out. What ``permit`` raises passes through; it is called before every HTTP request.
+    out. What ``permit`` raises passes through; it is called before every HTTP request, before the
+    first one of a call when its connection stands.
     """
 
     def __init__(
@@ -218,13 +219,15 @@ class Client:
     def _send(
         self, method: Method, path: str, body: Body | None, permit: Permit, trip: _Trip
     ) -> Reply | Fault:
-        permit()
+        if trip.has_failed:  # it took long, so whoever lets us go on is asked before all else
+            permit()
         began_at = self._clock()
         outcome = self._own_transport().send(
             "GET" if method is Method.QUERY else "POST",
             trip.url + path,
             body.encode() if body is not None else None,
             self._timeouts.limits(method),
+            None if trip.has_failed else permit,
         )
         if log.isEnabledFor(logging.DEBUG):
             _log(method, outcome, trip.url, self._clock() - began_at)
@@ -256,6 +259,11 @@ class _Trip:
         self._tried: list[str] = []
         self._was_sent = False
         self.wait_seconds = 0.0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a request of this call got no answer already."""
+        return self._was_sent or bool(self._tried)
 
     def goes_on(self, outcome: Reply | Fault) -> bool:
         """Learn from an outcome, and choose the next host if the request is to be repeated."""

@@ -95,11 +95,24 @@ class Transport:
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, adapter)
 
-    def send(self, verb: str, url: str, body: bytes | None, limits: Limits) -> Reply | Fault:
-        """Send one request and read the answer; never raises for the network."""
+    def send(
+        self,
+        verb: str,
+        url: str,
+        body: bytes | None,
+        limits: Limits,
+        permit: Callable[[], None] | None,
+    ) -> Reply | Fault:
+        """Send one request and read the answer; never raises for the network.
+
+        Args:
+            permit: Called when the connection stands, so that the request arrives as soon after
+                its permit over a new connection as over an old one; what it raises passes through.
+        """
         request = self._prepared(verb, url, body)
         host = _host_of(request)
         with self._watchdog.exchange(limits.total) as exchange:
+            exchange.permit = permit
             _current.exchange = exchange
             failure: Exception | None = None
             try:
@@ -108,6 +121,8 @@ class Transport:
                 failure = error
             finally:
                 _current.exchange = None
+        if exchange.forbidden is not None:
+            raise exchange.forbidden
         if exchange.was_cut or failure is not None:
             fault = _fault(exchange, failure, limits)
             return Fault(silence=fault.silence, reason=f"{host}: {fault.reason}")
@@ -216,6 +231,7 @@ class _Watched(HTTPConnection):
 
     idle_seconds: ClassVar[float] = 0.0
     _rested_at = 0.0
+    _has_answered = False  # before it has, there may be bytes of the TLS handshake to read
 
     def _new_conn(self) -> Any:
         exchange = _exchange()
@@ -231,6 +247,7 @@ class _Watched(HTTPConnection):
 
     def connect(self) -> None:
         exchange = _exchange()
+        self._has_answered = False
         try:
             super().connect()
             self._rested_at = time.monotonic()
@@ -241,6 +258,12 @@ class _Watched(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None and time.monotonic() - self._rested_at > self.idle_seconds:
             self.close()
+        if self.sock is None:
+            self.connect()
+        if (exchange := _exchange()) is not None:
+            exchange.await_permit()
+            if self._has_answered and not self.is_connected:  # closed by Agora's side meanwhile
+                self.close()
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
@@ -253,7 +276,7 @@ class _Watched(HTTPConnection):
 
     def getresponse(self) -> Any:
         response = super().getresponse()
-        self._rested_at = time.monotonic()
+        self._rested_at, self._has_answered = time.monotonic(), True
         return response
 
 

@@ -73,12 +73,21 @@ def instant(seconds: float) -> datetime:
 
 
 def claim_due(
-    writing: Writing, work: Work, pace: Pace, now: datetime, settings: Settings
+    writing: Writing,
+    work: Work,
+    pace: Pace,
+    now: datetime,
+    settings: Settings,
+    *,
+    last_lane: int = Step.REST.lane,
 ) -> Claims:
     """Claim what one app's quota can carry until the horizon.
 
     Nothing is claimed while somebody else does the same for this app.  A backlog costs no more
     than what the quota can carry of it.
+
+    Args:
+        last_lane: What is less urgent than that is left for another look at the app.
     """
     app = work.app
     quota = hold(writing, settings, app, patiently=False)
@@ -88,18 +97,20 @@ def claim_due(
     most = _most_of_a_lane(pace, settings)
     sessions = {session.id: session for session in writing.due(app, now, until, most)}
     ahead: Sequence[Upcoming] = ()
-    if work.has_starts and quota.spacing(pace):
+    is_whole = last_lane >= Step.ACQUIRE.lane
+    if work.has_starts and is_whole and quota.spacing(pace):
         ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
     planned = _planned_acquires(ahead, pace, quota, until, settings)
     late = [session_id for session_id in planned if session_id not in sessions]
     if late:
-        sessions |= {session.id: session for session in writing.sessions_by_id(late, now)}
+        sessions |= {session.id: session for session in writing.sessions_by_id(late, now, most)}
     lapsed = {key for key, session in sessions.items() if is_lapsed(session, now, settings)}
     wanted = [
         call
         for key, session in sessions.items()
         if key not in lapsed
         and (call := _wanted(session, now, until, planned, settings)) is not None
+        and call.lane <= last_lane
     ]
     room = Room(writing=writing, quota=quota, now=now, settings=settings)
     admitted = room.admit(wanted, sessions)
@@ -117,7 +128,7 @@ def claim_due(
         keep(writing, settings, app, allotment.quota)
     return Claims(
         dispatches=tuple(dispatch_of(session) for session in claimed),
-        lapsed=tuple(lapsed),
+        lapsed=tuple(lapsed) if is_whole else (),
         obstacle=obstacle(quota),
     )
 

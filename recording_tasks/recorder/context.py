@@ -71,14 +71,21 @@ class Context:
         self._loads[app] = now, load
         return load
 
-    def in_order(self, apps: Sequence[Work]) -> Sequence[Work]:
-        """Order the apps of a sweep.
+    def in_order(self, apps: Sequence[Work]) -> Sequence[tuple[Work, int]]:
+        """Order the apps of a sweep, each with the last of the lanes that it is claimed for.
 
         Where apps share the quota of an account, any order, so that none is always the first at
-        it.  Elsewhere the same in every sweep: so each is looked at every second, however long
-        the sweeps take.
+        it, and the stops of all before the starts of any, and these before all else.  Elsewhere
+        the same in every sweep: so each is looked at every second, however long the sweeps take.
         """
-        return self._rng.sample(apps, len(apps)) if self.settings.account_rate else apps
+        if not self.settings.account_rate or len(apps) == 1:
+            return [(work, Step.REST.lane) for work in apps]
+        drawn = self._rng.sample(apps, len(apps))
+        return [
+            *((work, Step.STOP.lane) for work in drawn if work.has_stops),
+            *((work, Step.START.lane) for work in drawn if work.has_starts),
+            *((work, Step.REST.lane) for work in drawn),
+        ]
 
     def free_uid(self, known: Store | Writing, app: str, channel: str) -> str:
         """Choose a recorder uid that no open session of the channel uses.

@@ -301,10 +301,10 @@ class Recorder:
         until = looked_at_until(now, self._settings)
         apps = self._store.apps_with_work(until, now + self._settings.rules.resource_use)
         lapsed = []
-        for work in self._context.in_order(apps):
+        for work, last_lane in self._context.in_order(apps):
             claims = Claims()
             with _alone("app", work.app):
-                claims = self._claim(work)
+                claims = self._claim(work, last_lane)
             lapsed.append([(session_id, claims.obstacle) for session_id in claims.lapsed])
             if claims.dispatches:
                 yield claims.dispatches
@@ -437,6 +437,9 @@ class Recorder:
         slot, quota = reserve(quota, pace, step, due_at.timestamp(), now.timestamp())
         if instant(slot) > until:
             return session
+        has_queued = instant(slot) > max(due_at, now)
+        if is_acquire and has_queued and writing.is_behind(app, now):
+            return session  # the sweep serves what is more urgent first, and what waits for longer
         keep(writing, self._settings, app, quota)
         is_probe = quota.is_probe(step)
         return claimed_session(session, step, instant(slot), pace, is_probe=is_probe)
@@ -469,13 +472,14 @@ class Recorder:
     def _moment(self, now: datetime) -> Moment:
         return self._context.moment(now)
 
-    def _claim(self, work: Work) -> Claims:
+    def _claim(self, work: Work, last_lane: int) -> Claims:
         if work.app not in self._settings.apps:
             log.error("sweep.app_unknown app=%s", work.app)
             return Claims()
         now = self._store.now()
         with self._store.writing() as writing:
-            return claim_due(writing, work, self._context.pace(work.app), now, self._settings)
+            pace = self._context.pace(work.app)
+            return claim_due(writing, work, pace, now, self._settings, last_lane=last_lane)
 
     def _lapse(self, session_id: str, obstacle: str | None, now: datetime) -> None:
         with self._store.writing() as writing:

@@ -12,6 +12,8 @@ from recording_tasks.models import Session, SessionState, Step
 from recording_tasks.settings import Settings
 from recording_tasks.store import Crowd, Writing
 
+_SAID_AT_ONCE = 50  # of hundreds; the sweeps that follow say it of the others
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
@@ -34,10 +36,16 @@ class Room:
             return wanted
         count = self._count(waiting[0].app)
         may_go = {session.id for session in admitted(waiting, most - count.running)}
-        for session in waiting:
-            is_due = acquires[session.id].not_before <= self.now.timestamp()
-            if session.id not in may_go and is_due:
-                self._say(session, most)
+        clock = self.now.timestamp()
+        must_wait = [
+            said
+            for session in waiting
+            if session.id not in may_go and acquires[session.id].not_before <= clock
+            if (said := held_back(session, most, self.now)) is not None
+        ]
+        for session, entry in must_wait[:_SAID_AT_ONCE]:
+            self.writing.save_session(sessions[session.id], session)
+            self.writing.write(session.recording_id, [entry])
         return [call for call in wanted if call.key not in acquires or call.key in may_go]
 
     def is_left(self, app: str) -> bool:
@@ -57,13 +65,6 @@ class Room:
         count = self.writing.crowd(app, self.now, self.now + rules.resource_use)
         leaving = self.quota.leaving((self.now - rules.leaving).timestamp())
         return replace(count, running=count.running + leaving)
-
-    def _say(self, session: Session, most: int) -> None:
-        said = held_back(session, most, self.now)
-        if said is not None:
-            after, entry = said
-            self.writing.save_session(session, after)
-            self.writing.write(session.recording_id, [entry])
 
 
 def _begins(call: Wanted, session: Session) -> bool:

@@ -13,6 +13,8 @@ from recording_tasks.store.schema import apps, recordings, sessions, timeline
 
 _TABLES = {table.name: table for table in (apps, recordings, sessions, timeline)}
 
+_TOGETHER = 16  # every number of them is a statement of its own, which is kept
+
 Shape = tuple[str, bool, tuple[str, ...]]
 
 
@@ -35,14 +37,11 @@ class Write:
 
 
 def send(connection: sa.Connection, writes: Sequence[Write]) -> None:
-    """Send the writes: in one statement to PostgreSQL, one by one to SQLite."""
-    if not writes:
-        return
-    if connection.dialect.name != "postgresql":
-        for write in writes:
-            connection.execute(_statement((write.shape,)), parameters([write]))
-        return
-    connection.execute(_statement(tuple(write.shape for write in writes)), parameters(writes))
+    """Send the writes: together in one statement to PostgreSQL, one by one to SQLite."""
+    most = _TOGETHER if connection.dialect.name == "postgresql" else 1
+    for first in range(0, len(writes), most):
+        some = writes[first : first + most]
+        connection.execute(_statement(tuple(write.shape for write in some)), parameters(some))
 
 
 @cache

@@ -167,9 +167,12 @@ def apps_with_work() -> sa.Executable:
     }
     starts = [_first(due[lane]) <= _ahead for lane in _START_LANES]
     others = [_first(due[lane]) <= _until for lane in _LANES if lane not in _START_LANES]
-    has_starts = sa.func.coalesce(sa.or_(*starts), sa.false())
+    stops = [_first(stop) <= _until, _first(due[Step.STOP.lane]) <= _until]
+    has_starts, has_stops = (
+        sa.func.coalesce(sa.or_(*some), sa.false()) for some in (starts, stops)
+    )
     return (
-        sa.select(apps.c.name, has_starts.label("has_starts"))
+        sa.select(apps.c.name, has_starts.label("has_starts"), has_stops.label("has_stops"))
         .where(sa.or_(_first(stop) <= _until, *starts, *others))
         .order_by(apps.c.name)  # the same turn in every sweep, so that none is left out for long
     )
@@ -184,7 +187,8 @@ def due() -> sa.Executable:
     """Read and hold the free sessions that need something until then, some of each lane.
 
     One that is due for two reasons comes twice.  Stops of what runs have a place of their own: what
-    was never begun and is over now takes none of it.
+    was never begun and is over now takes none of it.  Of the starts of one instant, whose resource
+    is the oldest comes first: of a large herd's, others would grow too old.
     """
     # Said by what it is not: most of what is over is neither, so that the planner sees no reason
     # to read all that is open instead of the first of an order.
@@ -197,7 +201,7 @@ def due() -> sa.Executable:
     branches += [
         sa.select(sessions)
         .where(mine, sessions.c.lane == lane, sessions.c.due_at <= _until)
-        .order_by(sessions.c.due_at)
+        .order_by(sessions.c.due_at, *([sessions.c.acquired_at] if lane == Step.START.lane else []))
         for lane in _LANES
     ]
     held = [
@@ -205,6 +209,25 @@ def due() -> sa.Executable:
         for number, branch in enumerate(branches)
     ]
     return sa.union_all(*(sa.select(branch) for branch in held))
+
+
+@cache
+def is_behind() -> sa.Executable:
+    """Tell whether a stop, a start or an acquire is due that nobody has claimed."""
+    mine = sa.and_(sessions.c.app == _app, sessions.c.is_open, _is_free)
+    dues = [
+        sa.select(sessions.c.due_at)
+        .where(mine, sessions.c.lane == step.lane, sessions.c.due_at <= _now)
+        .order_by(sessions.c.due_at)
+        for step in (Step.STOP, Step.START, Step.ACQUIRE)
+    ]
+    ends = (
+        sa.select(sessions.c.stop_at)
+        .where(mine, sessions.c.stop_at <= _now)
+        .where(sessions.c.state.not_in(among((*_WAITS, *_BEGINS))))
+        .order_by(sessions.c.stop_at)
+    )
+    return sa.select(sa.or_(*(_first(one).is_not(None) for one in (*dues, ends))))
 
 
 @cache

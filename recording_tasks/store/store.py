@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from recording_tasks.store.pending import Write, parameters, send
 from recording_tasks.store.schema import apps, recordings, sessions, timeline
 from recording_tasks.store.seen import Mark, Seen
 
+_SHORT_WAITS = (0.0, 0.005, 0.01, 0.02)  # seconds, for an app's row
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upcoming:
@@ -42,10 +45,12 @@ class Work:
 
     Attributes:
         has_starts: Whether starts lie ahead, whose acquires are to be planned.
+        has_stops: Whether a stop is due.
     """
 
     app: str
     has_starts: bool
+    has_stops: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +258,10 @@ class Store:
         instants = {"until": until, "ahead": ahead}
         with self.database.read() as connection:
             rows = connection.execute(statements.apps_with_work(), instants)
-            return [Work(app=row.name, has_starts=bool(row.has_starts)) for row in rows]
+            return [
+                Work(app=row.name, has_starts=bool(row.has_starts), has_stops=bool(row.has_stops))
+                for row in rows
+            ]
 
     def notices_due(self, most: int) -> list[Recording]:
         """Read recordings that are over and whose asker is still to be told."""
@@ -307,14 +315,17 @@ class Writing:
         """Lock the app's row and read its quota; the row is made when it is missing.
 
         Returns:
-            None when somebody else holds the lock and we were not to wait.
+            None when somebody else holds the lock, for longer than an answer takes to be written
+            down, and we were not to wait.
         """
         query = statements.QUOTA_PATIENTLY if patiently else statements.QUOTA_IF_FREE
-        quota = self._connection.execute(query, {"app": app}).scalar_one_or_none()
-        if quota is not None:
-            return dict(quota)
-        if self._insert_unless_there(apps, {"name": app, "quota": {}}, "name"):
-            return {}
+        for wait in (0.0,) if patiently else _SHORT_WAITS:
+            time.sleep(wait)
+            quota = self._connection.execute(query, {"app": app}).scalar_one_or_none()
+            if quota is not None:
+                return dict(quota)
+            if self._insert_unless_there(apps, {"name": app, "quota": {}}, "name"):
+                return {}
         return self.lock_quota(app) if patiently else None
 
     def save_quota(self, app: str, quota: Mapping[str, Any]) -> None:
@@ -463,18 +474,24 @@ class Writing:
             Upcoming(session_id=row.id, start_at=row.start_at, step=Step(row.step)) for row in found
         ]
 
+    def is_behind(self, app: str, now: datetime) -> bool:
+        """Tell whether a stop, a start or an acquire is due that no sweep had a slot for."""
+        asked = self._connection.execute(statements.is_behind(), {"app": app, "now": now})
+        return bool(asked.scalar_one())
+
     def stops_ahead(self, app: str, now: datetime, until: datetime, most: int) -> list[datetime]:
         """Read when the stops are due that lie just ahead and were not claimed yet."""
         parameters = {"app": app, "now": now, "until": until, "most": most}
         return list(self._connection.execute(statements.stops_ahead(), parameters).scalars())
 
-    def sessions_by_id(self, session_ids: Sequence[str], now: datetime) -> list[Session]:
-        """Read and hold those of these sessions that nobody has claimed."""
+    def sessions_by_id(self, session_ids: Sequence[str], now: datetime, most: int) -> list[Session]:
+        """Read and hold the first of these sessions that nobody has claimed."""
         query = sa.select(sessions).where(
             sessions.c.id.in_(session_ids),
             sessions.c.is_open,
             sa.or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= now),
         )
+        query = query.order_by(sessions.c.start_at, sessions.c.id).limit(most)
         query = query.with_for_update(skip_locked=True)
         return [rows.session_from(row) for row in self._connection.execute(query).mappings()]
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -132,6 +133,25 @@ def test_the_time_is_the_databases(store: Store) -> None:
         instant = told if isinstance(told, datetime) else datetime.fromisoformat(told)
         assert abs(store.now() - instant) < timedelta(seconds=1)
     assert store.now().utcoffset() == timedelta(0)
+
+
+def test_a_time_that_took_long_to_be_told_is_asked_for_again(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine: by half of what it took, it could be wrong, and slots with it."""
+    answers = [(NINE, 0.2), (NINE + timedelta(hours=1), 0.001), (NINE, 0.3)]
+
+    def asked(_1: Database, _2: sa.Connection) -> tuple[datetime, float, float]:
+        instant, took = answers.pop(0)
+        return instant, time.monotonic(), took
+
+    monkeypatch.setattr(Database, "_asked", asked)
+    database = Database(postgresql_url)
+    told = database.now()
+    database.close()
+
+    assert abs(told - NINE - timedelta(hours=1)) < timedelta(minutes=1)
+    assert len(answers) == 1
 
 
 def test_time_never_runs_backwards_between_two_looks(store: Store) -> None:

@@ -135,6 +135,7 @@ QUESTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         statements.stops_ahead(),
         {"app": "default", "now": NOW, "until": UNTIL, "most": 30},
     ),
+    "is behind": (statements.is_behind(), {"app": "default", "now": NOW}),
     "apps_with_work": (statements.apps_with_work(), {"until": UNTIL, "ahead": UNTIL}),
     "nothing is due": (statements.apps_with_work(), {"until": LONG_AGO, "ahead": LONG_AGO}),
     "uids": (statements.UIDS, {"app": "default", "channel": "c100100"}),
@@ -340,6 +341,7 @@ def _swept(store: Store) -> None:
         writing.due("default", NOW, UNTIL, 400)
         writing.upcoming("default", UNTIL, 3000)
         writing.stops_ahead("default", NOW, UNTIL, 30)
+        writing.is_behind("default", NOW)
         writing.uids_of("default", "c0")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -198,6 +199,48 @@ def missed(store: Store) -> dict[str, int]:
     query = query.where(recordings.c.state == "missed")
     with store.database.read() as connection:
         return {row.app: row.how_many for row in connection.execute(query)}
+
+
+def test_a_sweep_waits_while_an_answer_is_written_down(
+    rivals: tuple[Store, Store], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers take the app's row, too: with many of them a sweep would hardly ever find it free."""
+    ours, theirs = rivals
+    with ours.database.begin() as connection:
+        connection.execute(sa.insert(apps), [{"name": FIRST, "quota": {}}])
+    fill(ours, FIRST, 1, **STOP)
+    answer = theirs.writing()
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            answer.__exit__(None, None, None)
+
+    with_answer = answer.__enter__()
+    with_answer.lock_quota(FIRST)
+    monkeypatch.setattr(time, "sleep", wait)
+
+    found = Recorder(StillStore(ours.database), settings).sweep()
+
+    assert [one.step for one in found] == [Step.STOP]
+    assert 0 < sum(waited) < 1
+
+
+def test_what_cannot_be_read_of_one_app_keeps_no_other_waiting(
+    store: Store, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody wrote into its row: it is said, and the others' sessions are stopped."""
+    fill(store, FIRST, 1, **STOP)
+    fill(store, LAST, 1, **STOP)
+    broken = sa.update(apps).where(apps.c.name == FIRST).values(quota={"taken": 5})
+    with store.database.begin() as connection:
+        connection.execute(broken)
+
+    found = by_app(store, recorder.sweep())
+
+    assert list(found) == [LAST]
+    assert f"sweep.failed app={FIRST}" in caplog.text
 
 
 # -- what a sweep asks of the database ------------------------------------------------------

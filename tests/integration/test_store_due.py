@@ -49,6 +49,18 @@ def test_a_stop_is_due_whatever_else_the_session_waits_for(store: Store) -> None
     assert due(store) == ["ends-1", "never-began-1"]
 
 
+def test_of_the_starts_of_one_instant_the_oldest_resource_comes_first(store: Store) -> None:
+    """In a herd of a thousand, what comes last by chance would be too old by then."""
+    acquired: dict[str, Any] = {"state": SessionState.ACQUIRED, "step": Step.START}
+    for n in (2, 0, 3, 1):
+        put(store, f"r{n}", acquired_at=NINE - timedelta(seconds=60 - n), **acquired)
+
+    with store.writing() as writing:
+        found = writing.due("default", NINE, NINE, 3)
+
+    assert [session.id for session in found] == ["r0-1", "r1-1", "r2-1"]
+
+
 def test_what_waits_because_of_its_end_hides_no_stop(store: Store) -> None:
     """Hundreds of unsettled stops and unaccounted sessions leave room for a new stop."""
     for n in range(5):
@@ -151,9 +163,50 @@ def test_sessions_that_somebody_has_are_not_read_to_be_claimed(store: Store) -> 
     put(store, "over", state=SessionState.FAILED, step=Step.REST)
 
     with store.writing() as writing:
-        found = writing.sessions_by_id(["free-1", "held-1", "over-1", "none-1"], NINE)
+        found = writing.sessions_by_id(["free-1", "held-1", "over-1", "none-1"], NINE, 9)
 
     assert [session.id for session in found] == ["free-1"]
+
+
+def test_of_a_backlog_the_first_are_read_to_be_claimed(store: Store) -> None:
+    """As many as the quota could carry, in the order of their starts."""
+    for n in range(5):
+        put(store, f"r{n}", start_at=NINE - timedelta(seconds=n))
+
+    with store.writing() as writing:
+        found = writing.sessions_by_id([f"r{n}-1" for n in range(5)], NINE, 2)
+
+    assert [session.id for session in found] == ["r4-1", "r3-1"]
+
+
+def test_whether_the_sweeps_are_behind_is_told_by_what_is_due_and_not_claimed(
+    store: Store,
+) -> None:
+    """A stop, a start or an acquire; not a query, nor what lies ahead, nor what somebody has."""
+    runs: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": NINE}
+    put(store, "polled", **{**runs, "due_at": NINE - LONG}, stop_at=LATER)
+    put(store, "ahead", due_at=LATER)
+    put(store, "held", due_at=NINE, lease_until=LATER)
+
+    def is_behind() -> bool:
+        with store.writing() as writing:
+            return writing.is_behind("default", NINE)
+
+    before = is_behind()
+    put(store, "elsewhere", {"app": "school"}, app="school", due_at=NINE)
+    still = is_behind()
+    put(store, "due", due_at=NINE)
+
+    assert (before, still, is_behind()) == (False, False, True)
+
+
+def test_a_stop_that_is_overdue_is_being_behind(store: Store) -> None:
+    """Its row says when it is to end, not that its next step is a stop."""
+    runs: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **runs)
+
+    with store.writing() as writing:
+        assert writing.is_behind("default", NINE)
 
 
 def test_hastening_brings_only_the_asked_step_forward(store: Store) -> None:

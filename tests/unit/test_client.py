@@ -6,13 +6,24 @@ import base64
 import gzip
 import logging
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from client_calls import CREDENTIALS, acquire, client_of, free, start
-from client_servers import RESOURCE, SID, SUCCESS, answer, hang_up, serving, silent, then
+from client_servers import (
+    RESOURCE,
+    SID,
+    SUCCESS,
+    answer,
+    hang_up,
+    make_certificate,
+    serving,
+    silent,
+    then,
+)
 from pydantic import SecretStr
 
 from recording_tasks.client import Client, Credentials, Timeouts
@@ -207,6 +218,39 @@ def test_a_permit_is_taken_before_every_request() -> None:
         client.query(Mode.MIX, RESOURCE, SID, permit=lambda: seen.append(len(server.requests)))
 
     assert seen == [0, 1]
+
+
+def test_a_permit_is_asked_for_when_the_connection_stands(tmp_path: Path) -> None:
+    """Over a new connection, too, a request arrives as soon after its permit as it can."""
+    certificate = make_certificate(tmp_path)
+    held: list[int] = []
+    alive = answer(200, SUCCESS | {"serverResponse": {}})
+    with (
+        serving(alive, tls=certificate.server_context()) as server,
+        client_of(server.url, ca_file=str(certificate.certificate)) as client,
+    ):
+        for _ in range(2):
+            client.query(
+                Mode.MIX, RESOURCE, SID, permit=lambda: held.append(server.connection_count)
+            )
+
+    assert held == [1, 1]
+    assert [one.connection for one in server.requests] == [1, 1]
+
+
+def test_a_connection_that_is_closed_during_the_wait_is_opened_anew() -> None:
+    """Nothing is sent into it: a start's outcome would be unknown."""
+    body = stop_body("room", "7", async_stop=True)
+
+    def wait() -> None:
+        for sock in server.open:
+            sock.shutdown(socket.SHUT_RDWR)
+
+    with serving(answer()) as server, client_of(server.url) as client:
+        client.stop(Mode.MIX, RESOURCE, SID, body, permit=free)
+        client.stop(Mode.MIX, RESOURCE, SID, body, permit=wait)
+
+    assert [one.connection for one in server.requests] == [1, 2]
 
 
 def test_a_permit_may_forbid() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from recording_tasks import limiter
 from recording_tasks.limiter import Pace, Quota, Wanted, allot, free_slot, poll_every, reserve
 from recording_tasks.models import Step
 
@@ -313,6 +315,55 @@ class CountedWishes(Sequence[Wanted]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Note every look into what is taken."""
+    found: list[float] = []
+
+    def look(taken: Sequence[float], at: float, lo: int = 0) -> int:
+        found.append(at)
+        return bisect.bisect_left(taken, at, lo)
+
+    monkeypatch.setattr(limiter, "bisect_left", look)
+    return found
+
+
+def test_a_backlog_of_thousands_costs_a_sweep_little_for_each(looks: list[float]) -> None:
+    """Where one of a lane found nothing, the next need not look again."""
+    overdue = [wish(str(n), Step.ACQUIRE, NOON - 60 + n / 100) for n in range(3000)]
+
+    slots = allot(Quota(), Pace(), overdue, NOON, HORIZON).slots
+
+    assert list(slots)[:3] == ["0", "1", "2"]
+    assert 10 <= len(slots) <= 20
+    assert len(looks) <= 2 * len(overdue)
+
+
+def test_many_stops_ahead_cost_a_start_little_for_each(looks: list[float]) -> None:
+    """A large quota: the answer of each acquire asks, while the app's row is held."""
+    pace = Pace(rate=100)
+
+    slot, _ = reserve(Quota(), pace, Step.START, NOON, NOON, stops=[NOON] * 220)
+
+    behind = 2 * pace.period + 20 * pace.spacing / 2  # they leave twice as close as on average
+    assert slot - NOON == pytest.approx(behind, abs=0.001)
+    assert len(looks) <= 5 * 220
+
+
+def test_a_clock_that_was_set_back_stops_no_stop() -> None:
+    """By an hour, while a refusal paused everybody: nothing waits for that hour again."""
+    later = NOON + 3600
+    refused = Quota().slowed(later, Pace(), later).closed(later).polled(later)
+    wanted = [wish("stop", Step.STOP), wish("poll", Step.QUERY)]
+
+    probed = allot(refused, Pace(), wanted, NOON, HORIZON)
+    opened = allot(refused.opened(), Pace(), wanted, NOON, HORIZON)
+
+    assert probed.slots == {"stop": NOON}
+    assert opened.slots["stop"] == NOON
+    assert opened.slots["poll"] <= NOON + 2 * Pace().poll_spacing
 
 
 def test_a_start_that_is_reserved_early_leaves_the_stops_of_its_instant_their_slots() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from desk import Desk
+from desk import NINE, Desk
 
-from recording_tasks.models import SessionState
+from recording_tasks.models import RecordingState, SessionState
 from recording_tasks.recorder.load import load_of
+from recording_tasks.simulator import Simulator
 
 COUNT = 20
+FAR = NINE + timedelta(days=1)
 
 
 def gaps_of(desk: Desk) -> list[float]:
@@ -56,6 +59,26 @@ def test_many_are_asked_about_as_often_as_the_quota_allows_and_it_is_said(
     assert desk.recorder.reconcile().stretched == (load,)
     assert "queries.stretched app=default live=20 every_seconds=212 most_seconds=120" in caplog.text
     assert {desk.latest(one).state for one in ids} == {SessionState.RECORDING}
+
+
+def test_what_is_asked_for_now_leaves_what_is_overdue_its_slots(
+    desk: Desk, agora: Simulator
+) -> None:
+    """A herd is being started: a storm of new recordings comes after it, and not in between."""
+    agora.configure(pcw=500)
+    start_at = (NINE + timedelta(seconds=60)).isoformat()
+    herd = [
+        desk.record(channel=f"room-{n}", start_at=start_at, duration=600) for n in range(3 * COUNT)
+    ]
+    desk.go_on(62)
+
+    accepted = [desk.recorder.record({"channel": f"now-{n}", "duration": 600}) for n in range(10)]
+    ids = [one.recording_id for one in accepted]
+    desk.until(lambda: all(desk.find(one).state is RecordingState.RECORDING for one in ids))
+
+    assert [dispatch for one in accepted for dispatch in one.dispatches] == []
+    lates = [(desk.latest(one).started_at or FAR) - desk.latest(one).start_at for one in herd]
+    assert max(lates) < timedelta(seconds=1.05 * len(herd) / 10 + 0.25)
 
 
 def test_what_was_just_started_is_confirmed_at_once_however_many_run(

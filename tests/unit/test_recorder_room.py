@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from desk import NINE, Desk
@@ -66,6 +67,21 @@ def test_those_who_wait_go_in_the_order_of_their_starts(crowded: Desk) -> None:
     assert starts == sorted(starts)
     assert starts[1] <= 5 * MINUTE + 10  # two ended, so two went on
     assert 7 * MINUTE <= starts[2] <= 7 * MINUTE + 10
+
+
+def test_hundreds_that_wait_say_so_a_few_at_a_time(make_desk: Callable[..., Desk]) -> None:
+    """One write must not hold them all; each says it once."""
+    desk = make_desk(RECORDING_MAX_SESSIONS="2")
+    orders = [{"channel": f"room-{n}", "duration": 30 * MINUTE} for n in range(120)]
+    ids = [desk.recorder.record(one, at_once=False).recording_id for one in orders]
+
+    said: list[int] = []
+    for _ in range(4):
+        desk.beat()
+        said.append(sum(desk.events(one).count("session.waiting") for one in ids))
+
+    assert max(b - a for a, b in pairwise([0, *said])) <= 50
+    assert said[-1] == 118
 
 
 def test_who_waits_for_too_long_is_missed_and_its_reason_tells_why(crowded: Desk) -> None:
