@@ -347,8 +347,9 @@ def _killed_while(
     scene: Scene, hold: Callable[[], AbstractContextManager[None]], what: str
 ) -> None:
     """Kill the worker while its sweep waits for a lock, and see that nothing was claimed."""
-    recording_id = scene.deployment.record(scene.name, start_at=time.time() + 6, duration=4)
-    until(lambda: not _quota(scene.engine).get("taken"), 4, "the quota is at rest")
+    # What the cell before took of the quota is remembered for some seconds.
+    recording_id = scene.deployment.record(scene.name, start_at=time.time() + 9, duration=4)
+    until(lambda: not _quota(scene.engine).get("taken"), 5, "the quota is at rest")
     with hold():
         until(scene.waiting, 10, what)
         scene.worker.kill()
