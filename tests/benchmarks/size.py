@@ -24,6 +24,7 @@ from recording_tasks.settings import read_settings
 from recording_tasks.store import Bygones, Database, Store
 from recording_tasks.store.schema import recordings, sessions, timeline
 
+from .statements import statements_sent
 from .table import percentile
 
 LIMIT = 1.5
@@ -105,7 +106,7 @@ class Site:
         """Let so many calls of each app fall due, and time the sweep that claims them."""
         self.store.instant += STEP
         self.make_due(DUE)
-        with _counted() as sent:
+        with statements_sent() as sent:
             began = time.perf_counter()
             found = self.recorder.sweep()
             self.took.append(time.perf_counter() - began)
@@ -274,20 +275,6 @@ def _site(server_url: str, name: str, *, apps: int, live: int, over: int) -> Ite
 def _administer(server_url: str, name: str, statement: str) -> None:
     with psycopg.connect(f"{server_url}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
-
-
-@contextmanager
-def _counted() -> Iterator[list[str]]:
-    sent: list[str] = []
-
-    def listen(_1: Any, _2: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        yield sent
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
 
 
 def _usual(work: Callable[[], object], times: int = 5) -> float:

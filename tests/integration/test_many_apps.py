@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from benchmarks.statements import statements_sent
 from shelf import FAR, NINE, order, planned
 
 from recording_tasks.models import RecordingState, Session, SessionState, Step
@@ -85,21 +84,6 @@ def by_app(store: Store, dispatches: list[Dispatch]) -> dict[str, list[Dispatch]
     for one in dispatches:
         found.setdefault(owners[one.recording_id], []).append(one)
     return found
-
-
-@contextmanager
-def statements_sent() -> Iterator[list[str]]:
-    """Collect what is asked of the database meanwhile."""
-    sent: list[str] = []
-
-    def listen(_1: Any, _2: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        yield sent
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
 
 
 @pytest.mark.parametrize("kind", ["acquire", "query", "stop"])
