@@ -70,11 +70,13 @@ class Traffic:
 
     Attributes:
         others: When the other client calls, in any order.
+        refused_share: The part of our calls that the gateway refuses whatever its count is.
         begin: Unix seconds.
         now: When the next sweep comes.
     """
 
     others: Iterable[float] = ()
+    refused_share: float = 0.0
     begin: float = 1_795_000_000.0
     now: float = begin
     pace: Pace = field(default_factory=Pace)
@@ -136,7 +138,7 @@ class Traffic:
     def _arrive(self, at: float, slot: float, call: Wanted) -> None:
         while self._others and self._others[0] <= at:
             self._gateway.admit(self._others.popleft())
-        is_refused = not self._gateway.admit(at)
+        is_refused = self._rng.random() < self.refused_share or not self._gateway.admit(at)
         self.outcomes.append(Outcome(at=at, key=call.key, is_refused=is_refused))
         if is_refused:
             heappush(self._coming, (at + self._rng.uniform(0.03, 0.4), "answer", slot, call))

@@ -19,8 +19,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from recording_tasks import limiter
-from recording_tasks.limiter import Pace, Quota, Wanted, allot, free_slot, poll_every, reserve
+from recording_tasks.limiter import (
+    Pace,
+    Quota,
+    Wanted,
+    allot,
+    free_slot,
+    poll_every,
+    reserve,
+    slots,
+)
 from recording_tasks.models import Step
 
 NOON = 1_795_000_000.0  # Unix seconds are large: sums must not lose what matters
@@ -326,7 +334,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         found.append(at)
         return bisect.bisect_left(taken, at, lo)
 
-    monkeypatch.setattr(limiter, "bisect_left", look)
+    monkeypatch.setattr(slots, "bisect_left", look)
     return found
 
 

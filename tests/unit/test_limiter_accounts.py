@@ -68,9 +68,9 @@ def test_a_refusal_teaches_both() -> None:
 
     quota = quota.slowed(NOON + 0.2, both, NOON + 0.05)
 
-    assert quota.factor == pytest.approx(0.5)
+    assert quota.factor == pytest.approx(0.7)
     assert quota.outer is not None
-    assert quota.outer.factor == pytest.approx(0.5)
+    assert quota.outer.factor == pytest.approx(0.7)
 
 
 def test_the_row_of_an_app_does_not_hold_its_account() -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from recording_tasks.limiter import Pace, Quota, Wanted, allot, reserve
+from recording_tasks.limiter import Lessons, Pace, Quota, Wanted, allot, reserve
 from recording_tasks.models import Step
 
 NOON = 1_795_000_000.0
@@ -28,22 +28,24 @@ def burst(calls: int = 10) -> Quota:
 
 
 def test_a_429_makes_everybody_pause_and_slow_down() -> None:
-    """The sixth call of a burst is refused: five were let through, so five are ours."""
-    quota = burst().slowed(NOON + 0.1, Pace(), NOON + 0.05)
+    """The sixth and the seventh call of a burst are refused: what was let through is ours."""
+    once = burst().slowed(NOON + 0.1, Pace(), NOON + 0.05)
+    quota = once.slowed(NOON + 0.1, Pace(), NOON + 0.06)
 
     slots = []
-    for _ in range(6):
+    for _ in range(7):
         slot, quota = reserve(quota, Pace(), Step.STOP, NOON + 0.1, NOON + 0.1)
         slots.append(slot)
 
-    assert quota.factor == pytest.approx(0.5)
+    assert once.factor == pytest.approx(0.7)
+    assert quota.factor == pytest.approx(0.6)
     assert min(slots) >= NOON + 1.1
     assert max(slots) - min(slots) >= Pace().period - 1e-6
 
 
 def test_a_shared_quota_is_used_evenly() -> None:
     """A burst would meet the other client's calls, though the rate as such fits."""
-    quota = replace(Quota(), factor=0.5, slowed_at=NOON - 5)
+    quota = Quota(lessons=Lessons(factor=0.5, slowed_at=NOON - 5))
     wanted = [wish(str(n), Step.STOP) for n in range(8)]
 
     slots = sorted(allot(quota, Pace(), wanted, NOON, HORIZON).slots.values())
@@ -60,7 +62,7 @@ def test_refusals_that_belong_together_are_one_lesson() -> None:
         quota = quota.slowed(NOON + 0.2, Pace(), NOON + late)
 
     assert quota.factor == pytest.approx(0.5)
-    assert quota.slowed_at == NOON + 0.2
+    assert quota.lessons.slowed_at == NOON + 0.2
 
 
 def test_one_lesson_takes_half_of_the_rate_at_most() -> None:
@@ -87,17 +89,63 @@ def test_a_burst_of_theirs_makes_us_pause_and_hardly_slower() -> None:
     assert quota.factor == pytest.approx(0.9)
 
 
-def test_a_refusal_that_comes_seldom_takes_back_only_what_was_tried() -> None:
+def test_a_refusal_that_comes_seldom_takes_back_nine_tenths_of_what_was_tried() -> None:
     """Half was let through for hundreds of calls: it stays half, and less would be a waste."""
     even = tuple(NOON - 1 + n * 0.21 for n in range(5))
-    steady = replace(Quota(), factor=0.5, slowed_at=NOON - 60, taken=even, calls=160)
+    steady = Lessons(factor=0.5, slowed_at=NOON - 60, calls=160)
+    trying = replace(steady.proved(160), calls=160)
 
-    tried = replace(steady.proved(160), calls=160).slowed(NOON, Pace(), NOON)
-    often = replace(steady, calls=40).slowed(NOON, Pace(), NOON)
+    tried = Quota(taken=even, lessons=trying).slowed(NOON, Pace(), NOON)
+    often = Quota(taken=even, lessons=replace(steady, calls=40)).slowed(NOON, Pace(), NOON)
 
-    assert steady.proved(160).factor > 0.5
-    assert tried.factor == pytest.approx(0.5)
+    assert trying.factor > 0.5
+    assert tried.factor == pytest.approx(0.5 + 0.1 * (trying.factor - 0.5))
     assert often.factor == pytest.approx(0.475)
+
+
+def refused_at_random(lessons: Lessons, refusals: int, calls: int) -> list[Lessons]:
+    """Have one call refused after so many, again and again, at half of what we may send."""
+    now, states = NOON, []
+    for _ in range(refusals):
+        for _ in range(calls):
+            lessons = lessons.called(queued=False)
+        now += max(2.0, calls / 5)
+        lessons = lessons.learned(now, 10, round(lessons.factor * 5))
+        states.append(lessons)
+    return states
+
+
+def test_a_lower_rate_that_does_not_help_is_given_up() -> None:
+    """One of thirty is refused whatever we send: it is not the rate that it is refused for."""
+    states = refused_at_random(Lessons(), 20, 30)
+
+    lowest = min(states, key=lambda one: one.factor)
+    given_up = next(one for one in states if one.unmoved_until)
+    assert lowest.factor < 0.4
+    assert states.index(lowest) < states.index(given_up)
+    assert given_up.factor == 0.5
+    assert {one.factor for one in states[states.index(given_up) :]} == {given_up.factor}
+
+
+def test_who_no_longer_heeds_refusals_heeds_dense_ones() -> None:
+    """Another client has come: every second call is refused."""
+    unmoved = Lessons(unmoved_until=NOON + 300)
+
+    sparse, dense = refused_at_random(unmoved, 3, 30)[-1], refused_at_random(unmoved, 8, 2)[-1]
+
+    assert sparse.factor == 1.0
+    assert dense.factor < 0.6
+    assert dense.unmoved_until == 0
+
+
+def test_an_instant_that_lies_too_far_ahead_is_forgotten() -> None:
+    """The database's clock was set back by an hour."""
+    ahead = Quota(lessons=Lessons(factor=0.5, slowed_at=NOON + 3600, unmoved_until=NOON + 3900))
+
+    bounded = ahead.bounded(NOON).lessons
+
+    assert bounded == Lessons(factor=0.5, slowed_at=NOON)
+    assert Quota().bounded(NOON) == Quota()
 
 
 def refused_for_long(lessons: int) -> Quota:
@@ -124,19 +172,19 @@ def test_the_rate_never_falls_to_nothing() -> None:
 
 def test_the_rate_is_kept_for_a_while_and_then_comes_back_faster_and_faster() -> None:
     """So a try that fails costs a refusal for many calls that were let through."""
-    quota = replace(Quota(), factor=0.5, slowed_at=NOON)
+    lessons = Lessons(factor=0.5, slowed_at=NOON)
 
-    kept, first, second = quota.proved(150), quota.proved(170), quota.proved(190)
+    kept, first, second = lessons.proved(150), lessons.proved(170), lessons.proved(190)
 
     assert kept.factor == pytest.approx(0.5)
     assert 0 < first.factor - kept.factor < second.factor - first.factor
-    assert quota.proved(150).proved(40) == second
-    assert quota.proved(230).factor == 1.0
+    assert lessons.proved(150).proved(40) == second
+    assert lessons.proved(230).factor == 1.0
 
 
 def test_a_call_that_found_the_quota_free_proves_nothing() -> None:
     """A query now and then is let through at any rate."""
-    quota, now = replace(Quota(), factor=0.5, slowed_at=NOON), NOON
+    quota, now = Quota(lessons=Lessons(factor=0.5, slowed_at=NOON)), NOON
 
     for _ in range(50):
         now += 1.0
@@ -144,30 +192,30 @@ def test_a_call_that_found_the_quota_free_proves_nothing() -> None:
     for _ in range(5):
         _, quota = reserve(quota, Pace(), Step.QUERY, now, now)
 
-    assert quota.proven == 5
+    assert quota.lessons.proven == 5
 
 
 def test_what_was_learned_is_tried_again_and_forgotten() -> None:
     """Without any call, too: two minutes until it may grow, ten until all is as before."""
-    quota = replace(Quota(), factor=0.5, slowed_at=NOON)
+    lessons = Lessons(factor=0.5, slowed_at=NOON)
 
-    early, later = quota.recovered(NOON + 119), quota.recovered(NOON + 120)
-    forgotten = quota.recovered(NOON + 600)
+    early, later = lessons.recovered(NOON + 119), lessons.recovered(NOON + 120)
+    forgotten = lessons.recovered(NOON + 600)
 
     assert early.proved(20).factor == pytest.approx(0.5)
     assert later.factor == pytest.approx(0.5)
     assert later.proved(20).factor > 0.5
-    assert forgotten.factor == 1.0
+    assert forgotten == Lessons()
 
 
 def test_an_older_version_beside_us_loses_only_what_it_cannot_know() -> None:
     """It writes the keys that it knows; the others come back as if nothing was learned."""
     ours = burst().slowed(NOON + 0.1, Pace(), NOON + 0.05).to_json()
-    theirs = {key: ours[key] for key in ("taken", "factor", "factor_at", "slowed_at")}
+    theirs = {key: ours[key] for key in ("taken", "factor", "slowed_at")}
 
     read = Quota.from_json(theirs)
 
-    assert (read.factor, read.factor_before, read.proven) == (0.5, 1.0, 0)
+    assert read.lessons == Lessons(factor=0.7, slowed_at=NOON + 0.1)
 
 
 def test_a_406_holds_acquires_and_nothing_else() -> None:
@@ -236,7 +284,11 @@ def test_an_app_without_a_limit_never_waits() -> None:
 
 def test_a_quota_survives_the_database_and_newer_versions() -> None:
     """What is written is read again; what an older version cannot know is left out."""
-    quota = Quota(taken=(NOON, NOON + 0.123456), factor=0.7, slowed_at=NOON, probe_at=NOON + 15)
+    quota = Quota(
+        taken=(NOON, NOON + 0.123456),
+        lessons=Lessons(factor=0.7, slowed_at=NOON),
+        probe_at=NOON + 15,
+    )
 
     read = Quota.from_json({**json.loads(json.dumps(quota.to_json())), "from_the_future": 1})
 
