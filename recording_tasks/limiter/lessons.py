@@ -124,7 +124,7 @@ class Lessons:
         all together half of it.
         A call that was refused though we sent far less than we may met a burst of theirs: we
         keep all but a tenth of the rate.  A refusal that comes seldom takes back only what was
-        tried beyond the rate that had been let through for long.
+        tried beyond the rate that had been let through for long, or a tenth of all.
         Where as many are refused at a much lower rate as before, it is not the rate that they
         are refused for: it is as before then, unless refusals become dense.
 
@@ -157,8 +157,8 @@ def _slower(known: Lessons, now: float, rate: int, sent: int, *, is_new: bool) -
             return replace(known, calls=0)
         known = replace(known, factor_before=known.factor, proven=0, calls=0)
         return replace(known, factor=_BESIDE_BURSTS, slowed_at=now)
-    if is_new and before < 1.0 and known.calls >= _SELDOM_CALLS:
-        factor = before - _TAKEN_BACK * _gain(known.proven)
+    if is_new and known.calls >= _SELDOM_CALLS:
+        factor = min(_BESIDE_BURSTS, before - _TAKEN_BACK * _gain(known.proven))
     else:
         # Spread evenly, as many were let through as leave in a period, give or take one.
         let_through = (sent + int(before < 1.0)) / rate if rate else 1.0

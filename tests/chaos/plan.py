@@ -263,7 +263,7 @@ _RARE = (  # each holds the whole app up for 15 s and longer
     {"action": _REFUSED, "code": 405, "times": 1},
 )
 _RARE_EVERY = 90.0
-_TOO_MANY_EVERY = 15.0  # each makes every worker slower for a minute
+_TOO_MANY_EVERY = 40.0  # each makes every worker slower for a while
 _ANSWER_EVERY = 0.5
 _WAITS = 6.0  # for a call that meets it: while nothing is called, faults must not pile up
 
@@ -280,8 +280,9 @@ def _answers(rng: random.Random, seconds: float) -> Iterator[Answer]:
         method, rule = waiting.pop()
         yield Answer(at=at, method=method, rule={**rule, "cname": "room-*", "lasts": _WAITS})
         at = _in_a_wave(at + rng.uniform(0.5, 1.5) * _ANSWER_EVERY)
-    for number in range(int(seconds // _TOO_MANY_EVERY)):
-        at = _in_a_wave(_TOO_MANY_EVERY * (number + rng.random()))
+    refusals = max(1, int(seconds // _TOO_MANY_EVERY))
+    for number in range(refusals):
+        at = _in_a_wave(seconds / refusals * (number + rng.random()))
         rule = {"action": _REFUSED, "status": 429, "cname": "room-*"}
         yield Answer(at=at, method=rng.choice(METHODS), rule=rule)
     for number in range(int(seconds // _RARE_EVERY)):
