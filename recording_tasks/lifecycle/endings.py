@@ -98,8 +98,20 @@ def unaccounted(
         reason=f"{why} with a sid: it may run until its channel is empty",
     )
     line = session_line(session, at.now, uid=session.uid, resource_id=session.resource_id)
-    change = after_session(recording, session, at)
+    change = after_session(_kept_trying(recording, session, at), session, at)
     return replace(change, entries=(line, *change.entries))
+
+
+def _kept_trying(recording: Recording, session: Session, at: Moment) -> Recording:
+    """Never give up for starts that nobody heard of: an outage says nothing of the recording.
+
+    They are spaced ever wider all the same.  A web page's session cannot be left by everybody and
+    so runs on for hours: there they count.
+    """
+    if session.mode is Mode.WEB:
+        return recording
+    most = max(0, at.rules.restarts_in_a_row - 2)  # the next may still be one that never records
+    return replace(recording, failed_in_a_row=min(recording.failed_in_a_row, most))
 
 
 def _gone_by(recording: Recording, session: Session, at: Moment) -> datetime:

@@ -97,7 +97,11 @@ class Reconciler:
         """Apply a rule to what it was found for, as it stands now that we hold it."""
         moment = self._context.moment(self._context.store.now())
         with self._context.store.writing() as writing:
-            held = lock(writing)
+            try:
+                held = lock(writing)
+            except ValueError as error:  # a newer version beside us wrote what we do not know
+                log.warning("reconcile.unreadable reason=%s", error)
+                return False
             if held is None:
                 return False
             change = rule(*held, moment)

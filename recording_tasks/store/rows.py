@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -24,12 +26,34 @@ from recording_tasks.store import schema
 from recording_tasks.store.seen import Mark, Seen
 
 Row = sa.RowMapping | Mapping[str, Any]
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _RECORDING_COLUMNS = tuple(column.name for column in schema.recordings.c)
 _SESSION_COLUMNS = tuple(column.name for column in schema.sessions.c)
 _FILE_FIELDS = tuple(field.name for field in fields(File))
 _SESSION_FIELDS = tuple(field.name for field in fields(Session))
 _RECORDING_FIELDS = tuple(field.name for field in fields(Recording))
+
+
+def readable(read: Callable[[Row], T], found: Iterable[Row]) -> list[T]:
+    """Read many rows, without those that cannot be read: one of them must not hold up the others.
+
+    A newer version beside us may have written what we do not know; it attends to that itself.
+    """
+    nouns = []
+    for row in found:
+        try:
+            nouns.append(read(row))
+        except (ValueError, TypeError) as error:
+            _tell(row["id"], str(error))
+    return nouns
+
+
+@lru_cache(maxsize=1000)  # once in a process: the row is met again every second
+def _tell(row_id: str, why: str) -> None:
+    log.error("row.unreadable id=%s reason=%s", row_id, why)
 
 
 def session_from(row: Row) -> Session:

@@ -247,7 +247,7 @@ class Store:
         if channel is not None:
             query = query.where(recordings.c.channel == channel)
         with self.database.read() as connection:
-            return [rows.recording_from(row) for row in connection.execute(query).mappings()]
+            return rows.readable(rows.recording_from, connection.execute(query).mappings())
 
     def apps_with_work(self, until: datetime, ahead: datetime) -> list[Work]:
         """Find the apps that have an open session with something due until then.
@@ -268,7 +268,7 @@ class Store:
         query = sa.select(recordings).where(recordings.c.is_notice_due)
         query = query.order_by(recordings.c.id).limit(most)
         with self.database.read() as connection:
-            return [rows.recording_from(row) for row in connection.execute(query).mappings()]
+            return rows.readable(rows.recording_from, connection.execute(query).mappings())
 
     def live(self, app: str) -> tuple[int, dict[str, Any]]:
         """Count an app's sessions that Agora is asked about, and read its quota, holding none."""
@@ -464,7 +464,7 @@ class Writing:
         parameters = {"app": app, "now": now, "until": until, "most": most}
         found = self._connection.execute(statements.due(), parameters)
         once = {row["id"]: row for row in found.mappings()}
-        return [rows.session_from(row) for row in once.values()]
+        return rows.readable(rows.session_from, once.values())
 
     def upcoming(self, app: str, until: datetime, most: int) -> list[Upcoming]:
         """Read the starts that lie ahead, in their order, to plan their acquires."""
@@ -493,7 +493,8 @@ class Writing:
         )
         query = query.order_by(sessions.c.start_at, sessions.c.id).limit(most)
         query = query.with_for_update(skip_locked=True)
-        return [rows.session_from(row) for row in self._connection.execute(query).mappings()]
+        found = self._connection.execute(query).mappings()
+        return rows.readable(rows.session_from, found)
 
     def claim(self, claims: Sequence[tuple[Session, Session]]) -> None:
         """Write claims; each takes effect only if its session is as it was read.

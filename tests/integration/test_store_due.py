@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from shelf import FAR, LATER, NINE, only, order, planned, put
 
 from recording_tasks.models import (
@@ -12,6 +14,7 @@ from recording_tasks.models import (
     Step,
 )
 from recording_tasks.store import Store, Work
+from recording_tasks.store.schema import sessions
 
 pytest_plugins = ("stores",)
 
@@ -37,6 +40,25 @@ def test_what_is_due_is_found_and_the_rest_is_left(store: Store) -> None:
     put(store, "elsewhere", {"app": "school"}, app="school")
 
     assert due(store) == ["due-1", "leased-before-1"]
+
+
+@pytest.mark.parametrize("column", ["state", "step", "mode"])
+def test_a_row_that_cannot_be_read_holds_up_no_other(
+    store: Store, caplog: pytest.LogCaptureFixture, column: str
+) -> None:
+    """A newer version beside us wrote a word that we do not know; it is said once."""
+    newer = f"newer{id(store)}"  # what was said of another one is not said of this one
+    put(store, newer)
+    put(store, "ours")
+    with store.database.begin() as connection:
+        change = sa.update(sessions).where(sessions.c.id == f"{newer}-1")
+        connection.execute(change.values({column: f"from-the-future-{column}"}))
+
+    found = [due(store), due(store)]
+
+    assert found == [["ours-1"], ["ours-1"]]
+    assert caplog.text.count(f"'from-the-future-{column}' is not a valid") == 1
+    assert f"row.unreadable id={newer}-1" in caplog.text
 
 
 def test_a_stop_is_due_whatever_else_the_session_waits_for(store: Store) -> None:

@@ -17,6 +17,27 @@ from recording_tasks.models import RecordingState, SessionState, Step
 from recording_tasks.simulator import Simulator
 
 MINUTES = 60.0
+WEB = {
+    "mode": "web",
+    "request": {
+        "extensionServiceConfig": {
+            "errorHandlePolicy": "error_abort",
+            "extensionServices": [
+                {
+                    "serviceName": "web_recorder_service",
+                    "errorHandlePolicy": "error_abort",
+                    "serviceParam": {
+                        "url": "https://example.com/",
+                        "audioProfile": 0,
+                        "videoWidth": 1280,
+                        "videoHeight": 720,
+                        "maxRecordingHour": 1,
+                    },
+                }
+            ],
+        }
+    },
+}
 
 
 # -- starts of unknown outcome -----------------------------------------------------------
@@ -343,6 +364,34 @@ def test_an_outage_of_acquire_is_not_hammered(
     desk.until_recording(recording_id)
 
     assert len(desk.calls("acquire")) <= 10
+
+
+@pytest.mark.parametrize("fault", [{"code": 65}, {"code": 62}, {"status": 504}], ids=str)
+def test_an_outage_of_start_is_outlived(
+    desk: Desk, agora: Simulator, fault: dict[str, int]
+) -> None:
+    """No start is heard of for 40 minutes: the rest of the hour is recorded, and none left."""
+    agora.fault("start", "refuse", times=None, lasts=40 * MINUTES, **fault)
+
+    recording_id = desk.record(duration=3600)
+    desk.until(lambda: desk.find(recording_id).state is RecordingState.RECORDING)
+    late = desk.seconds()
+    recording = desk.until_final(recording_id)
+
+    assert late < 43 * MINUTES
+    assert recording.state is RecordingState.STOPPED
+    assert len(desk.calls("start")) < 90  # three of each session, ever wider apart
+    assert desk.running() == 0
+
+
+def test_an_outage_of_start_leaves_no_crowd_of_web_pages(desk: Desk, agora: Simulator) -> None:
+    """Each page may be recorded for hours, and nobody could stop it: seven are enough."""
+    agora.fault("start", "refuse", times=None, code=62, lasts=40 * MINUTES)
+
+    recording = desk.until_final(desk.record(duration=3600, **WEB))
+
+    assert recording.state is RecordingState.FAILED
+    assert len(desk.sessions(recording.id)) == 7
 
 
 def test_a_query_that_fails_now_and_then_ends_nothing(desk: Desk, agora: Simulator) -> None:

@@ -136,3 +136,23 @@ def test_long_silence_is_counted(desk: Desk) -> None:
 def _write(desk: Desk, statement: sa.Update) -> None:
     with desk.store.database.begin() as connection:
         connection.execute(statement)
+
+
+def test_a_row_that_cannot_be_read_holds_up_no_other(
+    desk: Desk, agora: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newer version beside us wrote the first; the second one is looked at all the same."""
+    ids = [desk.record(channel=name, duration=1800) for name in ("newer", "ours")]
+    for recording_id in ids:
+        desk.until_recording(recording_id)
+    agora.disturb("abnormal_exit")
+    desk.until(lambda: all(len(desk.sessions(one)) == 2 for one in ids))
+    desk.go_on(400)
+    with desk.store.database.begin() as connection:
+        change = sa.update(schema.sessions).where(schema.sessions.c.id == f"{ids[0]}-1")
+        connection.execute(change.values(upload_status="from the future"))
+
+    found = desk.recorder.reconcile()
+
+    assert found.rechecked == 1
+    assert "'from the future' is not a valid UploadStatus" in caplog.text
