@@ -26,6 +26,7 @@ NOTHING_TO_RUN_ON = 3
 @click.option("--seed", default=1, help="The same seed gives the same plan.")
 @click.option("--seconds", default=60.0, help="How long faults are injected.")
 @click.option("--recordings", type=int, help="How many are asked for; by default one in 1.5 s.")
+@click.option("--alone", is_flag=True, help="Outages only, one at a time: measures returns.")
 @click.option("--broker", default="redis", type=click.Choice(["redis", "rabbitmq"]))
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write figures here.")
 @click.option("--keep", is_flag=True, help="Keep the logs, also when all held.")
@@ -34,13 +35,14 @@ def main(
     seed: int,
     seconds: float,
     recordings: int | None,
+    alone: bool,
     broker: str,
     json_file: Path | None,
     keep: bool,
 ) -> None:
     """Strike a deployment of real processes at random, and see that nothing is lost or left."""
     console = Console(width=110 if not sys.stdout.isatty() else None, highlight=False)
-    plan = make_plan(seed, seconds, recordings or max(24, int(seconds / 1.5)))
+    plan = make_plan(seed, seconds, recordings or max(24, int(seconds / 1.5)), alone=alone)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         evidence = run(plan, broker, folder, console.print)

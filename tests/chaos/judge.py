@@ -35,7 +35,6 @@ _COSTS = {
 # With one of two workers, nobody but those whose calls it had is worse off for longer than this.
 _SPARE = 2.5
 _OF_ONE = frozenset({Kind.WORKER_KILLED, Kind.WORKER_FROZEN, Kind.WORKER_ENDED})
-_AFTER_KILL = LEASE_SECONDS + 2  # for the channels whose calls it had
 _AFTER_ANSWER = 5.0  # the caller's patience, a repeat, another session
 _AFTER_REFUSAL = 8.0  # 429 makes everybody pause, and slower where many calls wait
 _AFTER_CLOSED = 18.0  # one call in 15 s tries whether the credentials work by now
@@ -107,12 +106,21 @@ class Verdict:
             found.append(
                 f"quota: {self.peak_own_lenient} own calls in {1 - _jitter(self.slowness):.2f} s"
             )
+        found += [
+            f"too late: {max(seconds):.1f} s after: {kind}"
+            for kind, seconds in self.recoveries.items()
+            if max(seconds) > RETURN_SECONDS * self.slowness
+        ]
+        if self.repeats and max(self.repeats) > AFTER_KILL * self.slowness:
+            found.append(f"too late: {max(self.repeats):.1f} s after a SIGKILL in mid-call")
         if self.rested_after is None:
             found.append("it did not come to rest")
         return found
 
 
 QUOTA = 10
+RETURN_SECONDS = 5.0  # from the return of a part to the first overdue step
+AFTER_KILL = LEASE_SECONDS + 2  # for the channels whose calls a killed worker had
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -333,7 +341,7 @@ class _Judge:
 
     def _own(self, channel: str) -> Iterable[Span]:
         """List the times that were bad for one recording: its own calls went wrong."""
-        after_answer, after_kill = _AFTER_ANSWER * self._slowness, _AFTER_KILL * self._slowness
+        after_answer, after_kill = _AFTER_ANSWER * self._slowness, AFTER_KILL * self._slowness
         for call in self._evidence.calls:
             went_wrong = call["fault"] is not None or call["status"] == 429
             if went_wrong and call["cname"] == channel:

@@ -140,10 +140,20 @@ class Plan:
     disturbances: tuple[Disturbance, ...] = field(default=())
 
 
-def make_plan(seed: int, seconds: float, recordings: int) -> Plan:
-    """Draw a plan; the same arguments give the same plan."""
+def make_plan(seed: int, seconds: float, recordings: int, *, alone: bool = False) -> Plan:
+    """Draw a plan; the same arguments give the same plan.
+
+    Args:
+        alone: Nothing but outages, each long after the one before: how long it takes from the
+            return of a part to the first overdue step is to be measured.
+    """
     rng = random.Random(seed)
     wishes = tuple(_wish(rng, number, seconds) for number in range(recordings))
+    if alone:
+        strikes = tuple(_lone_strikes(rng, seconds))
+        return Plan(
+            seed=seed, seconds=seconds, wishes=wishes, strikes=strikes, answers=(_NEVER_TAKEN,)
+        )
     return Plan(
         seed=seed,
         seconds=seconds,
@@ -216,6 +226,23 @@ def _strikes(rng: random.Random, seconds: float) -> Iterator[Strike]:
         at = _in_a_wave(at + rng.uniform(0.6, 1.4) * _EVERY)
 
 
+_LONE_EVERY = 14.0  # the longest outage, what its part needs to be back, and what was overdue
+_OUR_PARTS = [kind for kind in Kind if "network" not in kind.parts]
+
+
+def _lone_strikes(rng: random.Random, seconds: float) -> Iterator[Strike]:
+    """Let one part after the other be away, each kind before any comes again."""
+    waiting: list[Kind] = []
+    at = 6.0
+    while at < seconds - _LONE_EVERY / 2:
+        waiting = waiting or rng.sample(_OUR_PARTS, len(_OUR_PARTS))
+        kind = waiting.pop()
+        _, shortest, longest = _KINDS[kind]
+        away = rng.uniform(shortest, longest)
+        yield Strike(at=at, kind=kind, seconds=away, index=rng.randrange(2))
+        at += _LONE_EVERY + rng.uniform(-1, 1)
+
+
 def _in_a_wave(at: float) -> float:
     """Move an instant that falls into a calm to the next wave."""
     period = _WAVE_SECONDS + _CALM_SECONDS
@@ -268,11 +295,14 @@ _ANSWER_EVERY = 0.5
 _WAITS = 6.0  # for a call that meets it: while nothing is called, faults must not pile up
 
 
+_NEVER_TAKEN = Answer(
+    at=0, method="start", rule={"action": _REFUSED, "code": 2, "times": None, "cname": "bad-*"}
+)
+
+
 def _answers(rng: random.Random, seconds: float) -> Iterator[Answer]:
     """Draw one fault of the remote side after the other, each before any comes again."""
-    yield Answer(
-        at=0, method="start", rule={"action": _REFUSED, "code": 2, "times": None, "cname": "bad-*"}
-    )
+    yield _NEVER_TAKEN
     waiting: list[tuple[str, Mapping[str, Any]]] = []
     at = 2.0
     while at < seconds:

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from .judge import QUOTA, Verdict
-from .plan import LEASE_SECONDS, Plan
-
-_WANTED = 5.0  # seconds from a return to the first overdue step
+from .judge import AFTER_KILL, QUOTA, RETURN_SECONDS, Verdict
+from .plan import Plan
 
 
 def show(plan: Plan, verdict: Verdict, console: Console) -> None:
@@ -78,9 +76,9 @@ def _recovery(verdict: Verdict) -> Table:
     title = "seconds to the first overdue step, where nothing else was away"
     table = _table(title, "after", "times", "median", "max", "wanted")
     for kind, seconds in sorted(verdict.recoveries.items()):
-        table.add_row(kind, *_figures(seconds), f"{_WANTED:g}")
+        table.add_row(kind, *_figures(seconds), f"{RETURN_SECONDS:g}")
     repeats = _figures(verdict.repeats) if verdict.repeats else ("0", "-", "-")
-    table.add_row("SIGKILL in mid-call: its next call", *repeats, f"{LEASE_SECONDS + 2:g}")
+    table.add_row("SIGKILL in mid-call: its next call", *repeats, f"{AFTER_KILL:g}")
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from chaos.callers import Asked
 from chaos.judge import Verdict, judge
 from chaos.network import Carried
 from chaos.parts import Incident
-from chaos.plan import Kind, Plan, Wish
+from chaos.plan import Kind, Plan, Wish, make_plan
 from chaos.run import Evidence
 
 from recording_tasks.lifecycle import Rules, first_session
@@ -185,3 +186,27 @@ def test_what_was_accepted_and_is_nowhere_is_lost() -> None:
     verdict = _judged(_session(), [_start()], recordings=[], own_sessions={}, slowness=9.0)
 
     assert verdict.lost == ["room: accepted, and not to be found"]
+
+
+def test_a_step_that_stays_overdue_for_long_after_a_return_is_too_late() -> None:
+    """Nothing else was away, something was overdue, and the first call came six seconds later."""
+    back = Incident(kind=Kind.BROKER_KILLED, at=START - 9, back_at=START - 6, overdue=1)
+
+    verdict = _judged(_session(), [_start()], [back])
+
+    assert verdict.faults == ["too late: 6.0 s after: broker killed"]
+    assert _judged(_session(), [_start()], [replace(back, overdue=0)]).faults == []
+
+
+def test_a_plan_of_lone_outages_strikes_each_part_of_ours_in_turn() -> None:
+    """One is long over when the next begins, and nothing else goes wrong."""
+    plan = make_plan(3, 400, 50, alone=True)
+
+    kinds = [one.kind for one in plan.strikes]
+    gaps = [after.at - (one.at + one.seconds) for one, after in pairwise(plan.strikes)]
+    assert len(kinds) >= 24
+    assert set(kinds[:12]) == set(kinds[12:24])
+    assert not any(kind.value.startswith("network") for kind in kinds)
+    assert min(gaps) > 4
+    assert not plan.disturbances
+    assert [one.rule["cname"] for one in plan.answers] == ["bad-*"]
