@@ -1,9 +1,9 @@
 """A worker that is killed at each point of each step: what the remote side saw in the end.
 
-The matrix has a row for each of acquire, start, query, stop, record and sweep, and a column for
+The matrix has a row for each of acquire, start, query, stop, record, extend and sweep, and a column for
 each point: before the call, after it and before the write, after the write and before the ack;
-every cell over Redis and over RabbitMQ.  For `record` and `sweep` the call is what they do in the
-database, and the write is its commit.  The four that call the remote side are held at one point
+every cell over Redis and over RabbitMQ.  For `record`, `extend` and `sweep` the call is what they do
+in the database, and the write is its commit.  The four that call the remote side are held at one point
 together, in four recordings, and their worker is killed once.
 
 One deployment for each broker serves all cells; a new worker follows each that was killed.
@@ -338,6 +338,61 @@ def test_record_killed_after_its_write(scene: Scene) -> None:
     scene.replace_worker()
 
     _is_recorded_once(scene, scene.name)
+
+
+# -- changing one's mind ----------------------------------------------------------------------
+
+
+def _is_extended_once(scene: Scene, recording_id: str, stop_at: float) -> None:
+    deployment = scene.deployment
+    ended = deployment.is_in(recording_id, "stopped", 40)
+
+    assert ended.stop_at is not None
+    assert ended.stop_at.timestamp() == pytest.approx(stop_at, abs=0.001)
+    assert deployment.events(recording_id).count("recording.extended") == 1
+    (session,) = deployment.simulator.sessions(scene.name)
+    assert session["ended_unix"] >= stop_at - 0.1
+    assert deployment.simulator.report()["sessions_running"] == 0
+
+
+def _to_be_extended(scene: Scene) -> tuple[str, float]:
+    """Have a recording under way, and name the later end that it is to be given."""
+    deployment = scene.deployment
+    recording_id = deployment.record(scene.name, duration=12)
+    deployment.is_in(recording_id, "recording")
+    return recording_id, deployment.find(recording_id).start_at.timestamp() + 20
+
+
+@pytest.mark.slow
+@on_both
+def test_extend_killed_before_its_commit(scene: Scene) -> None:
+    """The word was written and never committed: its message comes again."""
+    recording_id, stop_at = _to_be_extended(scene)
+    before = scene.deployment.find(recording_id).stop_at
+    with scene.table_locked("timeline"):
+        scene.deployment.send("extend", recording_id=recording_id, stop_at=stop_at)
+        until(scene.waiting, 8, "its line waits")
+        scene.worker.kill()
+    assert scene.deployment.find(recording_id).stop_at == before
+    scene.replace_worker()
+
+    _is_extended_once(scene, recording_id, stop_at)
+
+
+@pytest.mark.slow
+@on_both
+def test_extend_killed_after_its_write(scene: Scene) -> None:
+    """Its message comes again: the word stands, and is taken for the same one."""
+    recording_id, stop_at = _to_be_extended(scene)
+    before = scene.deployment.find(recording_id).stop_at
+    with scene.table_locked("timeline"):
+        scene.deployment.send("extend", recording_id=recording_id, stop_at=stop_at)
+        until(scene.waiting, 8, "its line waits")
+        scene.proxy.hold()
+    until(lambda: scene.deployment.find(recording_id).stop_at != before, 8, "it is written")
+    scene.replace_worker()
+
+    _is_extended_once(scene, recording_id, stop_at)
 
 
 # -- claiming ---------------------------------------------------------------------------------
