@@ -1,10 +1,10 @@
 """A worker that is killed at each point of each step: what the remote side saw in the end.
 
-The matrix has a row for each of acquire, start, query, stop, record, extend and sweep, and a column for
-each point: before the call, after it and before the write, after the write and before the ack;
-every cell over Redis and over RabbitMQ.  For `record`, `extend` and `sweep` the call is what they do
-in the database, and the write is its commit.  The four that call the remote side are held at one point
-together, in four recordings, and their worker is killed once.
+The matrix has a row for each of acquire, start, query, stop, record, extend and sweep, and a
+column for each point: before the call, after it and before the write, after the write and before
+the ack; every cell over Redis and over RabbitMQ.  For `record`, `extend` and `sweep` the call is
+what they do in the database, and the write is its commit.  The four that call the remote side are
+held at one point together, in four recordings, and their worker is killed once.
 
 One deployment for each broker serves all cells; a new worker follows each that was killed.
 """
