@@ -139,10 +139,14 @@ class Quota:
 
     def spacing(self, pace: Pace) -> float:
         """Tell how many seconds of the quota one call uses by what is known now."""
-        own = pace.spacing / self.factor
+        own = self.own_spacing(pace)
         if self.outer is None or pace.outer is None:
             return own
         return max(own, self.outer.spacing(pace.outer))
+
+    def own_spacing(self, pace: Pace) -> float:
+        """Tell the same of this quota alone, whatever the account's lets."""
+        return pace.spacing / self.factor
 
     def next_poll(self, pace: Pace) -> float:
         """Tell before when no poll may leave."""

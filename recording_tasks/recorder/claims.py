@@ -23,6 +23,7 @@ _LONGEST_GRACE = timedelta(seconds=60)
 CHAIN_WITHIN = timedelta(seconds=5)  # longer waits for a start are rows, never messages
 _MOST_WITHOUT_QUOTA = 400  # of a lane
 _SPARE = 100  # some of what is read needs no call
+_MOST_AHEAD = 3000  # starts for which acquires are planned
 _UNKNOWN = {Step.START: SessionState.STARTING, Step.STOP: SessionState.STOPPING}
 _RUNS = frozenset({SessionState.STARTED, SessionState.RECORDING})
 
@@ -96,11 +97,11 @@ def claim_due(
     until = looked_at_until(now, settings)
     most = _most_of_a_lane(pace, settings)
     sessions = {session.id: session for session in writing.due(app, now, until, most)}
-    ahead: Sequence[Upcoming] = ()
+    planned: dict[str, datetime] = {}
     is_whole = last_lane >= Step.ACQUIRE.lane
     if work.has_starts and is_whole and quota.spacing(pace):
-        ahead = writing.upcoming(app, now + settings.rules.resource_use, most=3000)
-    planned = _planned_acquires(ahead, pace, quota, until, settings)
+        planned = _planned(writing, app, quota, pace, now=now, settings=settings)
+        planned = {session_id: at for session_id, at in planned.items() if at <= until}
     late = [session_id for session_id in planned if session_id not in sessions]
     if late:
         sessions |= {session.id: session for session in writing.sessions_by_id(late, now, most)}
@@ -234,17 +235,29 @@ def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
     return not session.state.is_final
 
 
-def _planned_acquires(
-    ahead: Sequence[Upcoming], pace: Pace, quota: Quota, until: datetime, settings: Settings
+def _planned(
+    writing: Writing, app: str, quota: Quota, pace: Pace, *, now: datetime, settings: Settings
 ) -> dict[str, datetime]:
-    """Find the acquires that a herd ahead forces us to do early."""
-    if not ahead:
-        return {}
+    """Lay the app's acquires so early that herds ahead are in time, its account's among them."""
+    horizon, sharers = now + settings.rules.resource_use, settings.sharers(app)
+    ahead = writing.upcoming([app], horizon, most=_MOST_AHEAD)
+    planned = _planned_acquires(ahead, pace.period, quota.own_spacing(pace), settings)
+    if ahead and pace.outer is not None and quota.outer is not None:
+        if len(sharers) > 1:
+            ahead = writing.upcoming(sharers, horizon, most=_MOST_AHEAD)
+        spacing = quota.outer.own_spacing(pace.outer)
+        together = _planned_acquires(ahead, pace.outer.period, spacing, settings)
+        planned = {key: min(at, together.get(key, at)) for key, at in planned.items()}
+    return planned
+
+
+def _planned_acquires(
+    ahead: Sequence[Upcoming], period: float, spacing: float, settings: Settings
+) -> dict[str, datetime]:
+    """Lay the acquires of the starts ahead so early that one quota serves them all in time."""
     starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
-    spacing = timedelta(seconds=quota.spacing(pace))
-    period = timedelta(seconds=pace.period)
-    instants = acquire_instants(starts, spacing, period, settings.rules)
+    instants = acquire_instants(
+        starts, timedelta(seconds=spacing), timedelta(seconds=period), settings.rules
+    )
     acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]
-    return {
-        session_id: at for session_id, at in zip(acquires, instants, strict=True) if at <= until
-    }
+    return dict(zip(acquires, instants, strict=True))

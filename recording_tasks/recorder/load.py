@@ -57,8 +57,7 @@ def load_of(store: Store, settings: Settings, app: str) -> Load:
     every = poll_every(live, pace, _factor(raw, now), least.total_seconds())
     account = settings.account_row(app)
     if account is not None and pace.outer is not None:
-        others = [other for other in settings.apps if settings.account_row(other) == account]
-        together = sum(store.live(other)[0] for other in others)
+        together = sum(store.live(other)[0] for other in settings.sharers(app))
         _, raw = store.live(account)
         every = poll_every(together, pace.outer, _factor(raw, now), every)
     return Load(

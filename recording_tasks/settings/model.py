@@ -92,6 +92,13 @@ class Settings:
         customer = self.app(app).customer_id.encode()
         return f"account-{hashlib.sha256(customer).hexdigest()[:16]}"
 
+    def sharers(self, app: str) -> tuple[str, ...]:
+        """Name the apps that share their account's quota with this one, itself among them."""
+        account = self.account_row(app)
+        if account is None:
+            return (app,)
+        return tuple(other for other in self.apps if self.account_row(other) == account)
+
     def app(self, name: str) -> AppProfile:
         """Find an app profile.
 

@@ -24,6 +24,7 @@ _WAITS = (SessionState.STOPPING.value, SessionState.UNACCOUNTED.value)  # becaus
 _BEGINS = (SessionState.PLANNED.value, SessionState.ACQUIRED.value, SessionState.STARTING.value)
 _id = sa.bindparam("id", type_=sa.Text())
 _app = sa.bindparam("app", type_=sa.Text())
+_apps = sa.bindparam("apps", type_=sa.Text(), expanding=True)
 _now = sa.bindparam("now", type_=sessions.c.due_at.type)
 _until = sa.bindparam("until", type_=sessions.c.due_at.type)
 _ahead = sa.bindparam("ahead", type_=sessions.c.due_at.type)
@@ -250,11 +251,20 @@ def stops_ahead() -> sa.Executable:
 
 @cache
 def upcoming() -> sa.Executable:
-    """Read the starts that lie ahead, in their order."""
+    """Read the starts of one app that lie ahead, in their order."""
+    return _upcoming(sessions.c.app == _app)
+
+
+def upcoming_together() -> sa.Executable:
+    """Read the starts of several apps that lie ahead, in their order."""
+    return _upcoming(sessions.c.app.in_(_apps))
+
+
+def _upcoming(of_apps: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
         sa.select(sessions.c.id, sessions.c.start_at, sessions.c.step)
         .where(
-            sessions.c.app == _app,
+            of_apps,
             sessions.c.is_open,
             sessions.c.lane.in_(_START_LANES),
             sessions.c.due_at <= _until,

@@ -466,10 +466,12 @@ class Writing:
         once = {row["id"]: row for row in found.mappings()}
         return rows.readable(rows.session_from, once.values())
 
-    def upcoming(self, app: str, until: datetime, most: int) -> list[Upcoming]:
+    def upcoming(self, apps: Sequence[str], until: datetime, most: int) -> list[Upcoming]:
         """Read the starts that lie ahead, in their order, to plan their acquires."""
-        parameters = {"app": app, "until": until, "most": most}
-        found = self._connection.execute(statements.upcoming(), parameters)
+        is_one = len(apps) == 1
+        of_apps = {"app": apps[0]} if is_one else {"apps": list(apps)}
+        statement = statements.upcoming() if is_one else statements.upcoming_together()
+        found = self._connection.execute(statement, {**of_apps, "until": until, "most": most})
         return [
             Upcoming(session_id=row.id, start_at=row.start_at, step=Step(row.step)) for row in found
         ]

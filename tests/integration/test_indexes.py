@@ -129,6 +129,10 @@ QUESTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         statements.upcoming(),
         {"app": "default", "until": NOW + timedelta(minutes=4), "most": 3000},
     ),
+    "upcoming_together": (
+        statements.upcoming_together(),
+        {"apps": ["default", "school"], "until": NOW + timedelta(minutes=4), "most": 3000},
+    ),
     "live": (statements.LIVE, {"app": "default"}),
     "crowd": (statements.CROWD, {"app": "default", "now": NOW, "soon": UNTIL}),
     "stops_ahead": (
@@ -339,7 +343,7 @@ def _swept(store: Store) -> None:
     store.apps_with_work(UNTIL, UNTIL)
     with store.writing() as writing:
         writing.due("default", NOW, UNTIL, 400)
-        writing.upcoming("default", UNTIL, 3000)
+        writing.upcoming(["default"], UNTIL, 3000)
         writing.stops_ahead("default", NOW, UNTIL, 30)
         writing.is_behind("default", NOW)
         writing.uids_of("default", "c0")

@@ -170,7 +170,7 @@ def test_the_starts_that_lie_ahead_come_in_their_order(store: Store) -> None:
         put(store, f"r{n}", step=step, start_at=start_at)
 
     with store.writing() as writing:
-        ahead = writing.upcoming("default", LATER, most=10)
+        ahead = writing.upcoming(["default"], LATER, most=10)
 
     assert [(one.session_id, one.step) for one in ahead] == [
         ("r1-1", Step.START),

@@ -50,6 +50,26 @@ def test_the_apps_of_an_account_share_its_rate(
     assert desk.running() == 0
 
 
+def test_herds_of_one_account_acquire_early_enough_for_all_of_them(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """Thirty and thirty starts of one instant: from then on the whole quota serves starts."""
+    desk = make_desk(RECORDING_ACCOUNT_RATE="10", **school(agora))
+    instant = NINE + timedelta(seconds=60)
+    for app in ("default", "school"):
+        for number in range(30):
+            desk.record(
+                app=app, channel=f"{app}-{number}", start_at=instant.isoformat(), duration=600
+            )
+
+    desk.until(lambda: len(desk.calls("start")) == 60)
+
+    acquires = [call["simulated_at"] for call in desk.calls("acquire")]
+    starts = [call["simulated_at"] for call in desk.calls("start")]
+    assert max(acquires) < min(starts)
+    assert max(starts) - min(starts) <= 1.05 * 60 / 10 + 0.25
+
+
 def test_without_an_account_rate_each_app_has_its_own(
     make_desk: Callable[..., Desk], agora: Simulator
 ) -> None:
@@ -111,12 +131,11 @@ def test_a_row_that_makes_no_sense_holds_up_no_other_app(
 ) -> None:
     """Somebody wrote into the tables; it is told, and the apps after that one go on."""
     desk = make_desk(**school(agora))
-    broken = desk.record(app="default", start_at=(NINE + timedelta(seconds=30)).isoformat())
+    desk.record(app="default", start_at=(NINE + timedelta(seconds=30)).isoformat())
     recording_id = desk.record(app="school", channel="other", duration=60)
-    columns = schema.sessions.c
-    of_it = sa.update(schema.sessions).where(columns.recording_id == broken)
+    of_it = sa.update(schema.apps).where(schema.apps.c.name == "default")
     with desk.store.database.begin() as connection:
-        connection.execute(of_it.values(state="unheard of"))
+        connection.execute(of_it.values(quota={"taken": "unheard of"}))
 
     recording = desk.until_final(recording_id)
 
