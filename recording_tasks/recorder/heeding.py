@@ -9,7 +9,7 @@ from recording_tasks.lifecycle import Call, Moment, Signal
 from recording_tasks.limiter import Pace, Quota
 from recording_tasks.models import Acquired, Session
 
-_PROBE_AGAIN = 4.0  # seconds
+_PROBE_AGAIN = 2.0  # seconds
 
 
 def is_told(session: Session, signal: Signal | None) -> bool:

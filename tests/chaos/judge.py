@@ -37,8 +37,10 @@ _SPARE = 2.5
 _OF_ONE = frozenset({Kind.WORKER_KILLED, Kind.WORKER_FROZEN, Kind.WORKER_ENDED})
 _AFTER_ANSWER = 5.0  # the caller's patience, a repeat, another session
 _AFTER_REFUSAL = 8.0  # 429 makes everybody pause, and slower where many calls wait
-_AFTER_CLOSED = 18.0  # one call in 15 s tries whether the credentials work by now
-_AFTER_FULL = 33.0  # nothing is acquired for 30 s after 406
+_AFTER_CLOSED = 12.0  # one call in 5 s tries whether the credentials work by now
+_CALLS_OVERDUE = 2  # for each recording that had to wait: acquire and start
+_SECONDS_OF_A_CALL = 0.13  # of the quota, with the margin of these runs
+_AFTER_FULL = 12.0  # nothing is acquired after 406, and then one at a time in 5 s
 _HEALTHY_GAP = 3.0  # seconds that may be missing, or too many, in healthy times
 _HEALTHY_ASKING = 5.0  # seconds of asking in healthy times after which a caller must be heard
 _QUOTA_JITTER = 0.25  # a busy machine brings calls so much closer together
@@ -326,10 +328,14 @@ class _Judge:
         """List the times that were bad for every recording."""
         slowness = self._slowness
         for one in self._evidence.incidents:
+            caught_up = (one.overdue or 0) * _CALLS_OVERDUE * _SECONDS_OF_A_CALL
+            back_at = one.back_at or self._evidence.ended
             if one.kind in _OF_ONE:
                 yield one.at, one.at + _SPARE * slowness
             elif one.kind in _COSTS:
-                yield one.at, (one.back_at or self._evidence.ended) + _COSTS[one.kind] * slowness
+                yield one.at, back_at + _COSTS[one.kind] * slowness + caught_up
+            else:
+                yield back_at, back_at + caught_up
         for call in self._evidence.calls:
             if call["status"] == 429:
                 yield call["at_unix"], call["at_unix"] + _AFTER_REFUSAL * slowness

@@ -246,14 +246,14 @@ def test_after_a_406_one_acquire_tries_for_all() -> None:
 
 
 def test_a_401_lets_one_call_try_in_a_while() -> None:
-    """Everything waits; every quarter of a minute the most urgent call asks for all."""
+    """Everything waits; every five seconds the most urgent call asks for all."""
     quota = Quota().closed(NOON)
     wanted = [wish("query", Step.QUERY, NOON - 9), wish("stop", Step.STOP), wish("b", Step.QUERY)]
 
     at_once = allot(quota, Pace(), wanted, NOON, HORIZON)
-    then = allot(quota, Pace(), wanted, NOON + 15, HORIZON)
-    right_after = allot(then.quota, Pace(), wanted, NOON + 16, HORIZON)
-    opened = allot(then.quota.opened(), Pace(), wanted, NOON + 16, HORIZON)
+    then = allot(quota, Pace(), wanted, NOON + 5, HORIZON)
+    right_after = allot(then.quota, Pace(), wanted, NOON + 6, HORIZON)
+    opened = allot(then.quota.opened(), Pace(), wanted, NOON + 6, HORIZON)
 
     assert at_once.slots == {}
     assert list(then.slots) == ["stop"]
