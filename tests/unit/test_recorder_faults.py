@@ -263,7 +263,7 @@ def test_wrong_credentials_hold_everything_until_they_work_again(
 
     desk.go_on(4 * MINUTES)
 
-    assert 5 <= len(desk.calls()) - before <= 4 * MINUTES / 15 + 3
+    assert 5 <= len(desk.calls()) - before <= 4 * MINUTES / 5 + 3
     desk.until_recording(waiting)
     assert desk.find(running).state is RecordingState.STOPPED
     desk.stop(waiting)
@@ -275,22 +275,20 @@ def test_the_app_is_not_opened_by_silence(desk: Desk, agora: Simulator) -> None:
     recording_id = desk.record(duration=3600)
     desk.until_recording(recording_id)
     agora.fault("query", "refuse", status=401)
-    desk.go_on(130)
+    desk.until(lambda: _probe_at(desk) is not None)
     agora.fault("*", "reset", times=None, lasts=60)
 
     desk.go_on(55)
 
-    with desk.store.writing() as writing:
-        quota = Quota.from_json(writing.lock_quota("default") or {})
-    assert quota.probe_at is not None
+    assert _probe_at(desk) is not None
 
 
 @pytest.mark.parametrize(
     ("fault", "soonest", "latest"),
     [
-        ({"action": "refuse", "status": 429}, 3, 8),
-        ({"action": "refuse", "status": 502}, 3, 10),
-        ({"action": "reset", "times": 2}, 3, 8),
+        ({"action": "refuse", "status": 429}, 1, 6),
+        ({"action": "refuse", "status": 502}, 1, 8),
+        ({"action": "reset", "times": 2}, 1, 6),
         ({"action": "refuse", "code": 500}, 0, 2),
     ],
     ids=["429", "502", "reset", "500"],
