@@ -92,12 +92,19 @@ def sweep() -> None:
 
 
 @app.task(name="recording_tasks.reconcile")
-def reconcile() -> None:
-    """Compare what we believe with what Agora says; safe to run at any time, anywhere."""
+def reconcile() -> dict[str, Any] | None:
+    """Compare what we believe with what Agora says; safe to run at any time, anywhere.
+
+    Returns:
+        What was found, for who watches the results of tasks (Flower, Celery's events): counts by
+        kind, and under ``stretched`` for each app that has more sessions running than can be
+        asked about in time how many run, and how many seconds lie between two queries of each.
+    """
     try:
-        recorder().reconcile()
+        return recorder().reconcile().figures()
     except StoreUnavailableError as error:
         log.warning("reconcile.skipped why=%s", error)
+        return None
 
 
 @app.task(name="recording_tasks.purge")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from recording_tasks.lifecycle import Change, Moment, reopened, resumed, stray_stopped
 from recording_tasks.models import Recording, Session
@@ -40,6 +41,24 @@ class Reconciled:
     unheard: int
     stretched: tuple[Load, ...] = ()
 
+    def figures(self) -> dict[str, Any]:
+        """Give it in numbers and names alone."""
+        stretched = {
+            load.app: {
+                "live": load.live,
+                "every_seconds": round(load.every.total_seconds()),
+                "most_seconds": round(load.most.total_seconds()),
+            }
+            for load in self.stretched
+        }
+        return {
+            "rechecked": self.rechecked,
+            "resumed": self.resumed,
+            "stopped": self.stopped,
+            "unheard": self.unheard,
+            "stretched": stretched,
+        }
+
 
 class Reconciler:
     """Compares the tables with themselves, and has Agora asked where they rest on its silence."""
@@ -58,14 +77,9 @@ class Reconciler:
             unheard=self._audit.unheard(since),
             stretched=self._stretched(),
         )
-        for load in found.stretched:
-            log.warning(
-                "queries.stretched app=%s live=%d every_seconds=%d most_seconds=%d",
-                load.app,
-                load.live,
-                load.every.total_seconds(),
-                load.most.total_seconds(),
-            )
+        for app, told in found.figures()["stretched"].items():
+            numbers = " ".join(f"{name}={value}" for name, value in told.items())
+            log.warning("queries.stretched app=%s %s", app, numbers)
         if any((found.rechecked, found.resumed, found.stopped, found.unheard)):
             log.warning(
                 "reconcile.found rechecked=%d resumed=%d stopped=%d unheard=%d",

@@ -56,7 +56,11 @@ def test_many_are_asked_about_as_often_as_the_quota_allows_and_it_is_said(
     late = [gap for gap in gaps_of(desk)[COUNT:] if not 195 <= gap <= 240]
     assert gaps_of(desk)[COUNT:]
     assert late == []
-    assert desk.recorder.reconcile().stretched == (load,)
+    found = desk.recorder.reconcile()
+    assert found.stretched == (load,)
+    assert found.figures()["stretched"] == {
+        "default": {"live": 20, "every_seconds": 212, "most_seconds": 120}
+    }
     assert "queries.stretched app=default live=20 every_seconds=212 most_seconds=120" in caplog.text
     assert {desk.latest(one).state for one in ids} == {SessionState.RECORDING}
 
