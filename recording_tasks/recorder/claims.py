@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -90,21 +90,16 @@ def claim_due(
     Args:
         last_lane: What is less urgent than that is left for another look at the app.
     """
-    app = work.app
-    quota = hold(writing, settings, app, patiently=False)
+    quota = hold(writing, settings, work.app, patiently=False)
     if quota is None:
         return Claims()
-    until = looked_at_until(now, settings)
-    most = _most_of_a_lane(pace, settings)
-    sessions = {session.id: session for session in writing.due(app, now, until, most)}
-    planned: dict[str, datetime] = {}
     is_whole = last_lane >= Step.ACQUIRE.lane
+    planned: dict[str, datetime] = {}
+    until = looked_at_until(now, settings)
     if work.has_starts and is_whole and quota.spacing(pace):
-        planned = _planned(writing, app, quota, pace, now=now, settings=settings)
+        planned = _planned(writing, work.app, quota, pace, now=now, settings=settings)
         planned = {session_id: at for session_id, at in planned.items() if at <= until}
-    late = [session_id for session_id in planned if session_id not in sessions]
-    if late:
-        sessions |= {session.id: session for session in writing.sessions_by_id(late, now, most)}
+    sessions = _looked_at(writing, work.app, pace, planned, now=now, settings=settings)
     lapsed = {key for key, session in sessions.items() if is_lapsed(session, now, settings)}
     wanted = [
         call
@@ -126,12 +121,31 @@ def claim_due(
     ]
     writing.claim([(sessions[session.id], session) for session in claimed])
     if claimed or allotment.quota != quota:
-        keep(writing, settings, app, allotment.quota)
+        keep(writing, settings, work.app, allotment.quota)
     return Claims(
         dispatches=tuple(dispatch_of(session) for session in claimed),
         lapsed=tuple(lapsed) if is_whole else (),
         obstacle=obstacle(quota),
     )
+
+
+def _looked_at(
+    writing: Writing,
+    app: str,
+    pace: Pace,
+    planned: Mapping[str, datetime],
+    *,
+    now: datetime,
+    settings: Settings,
+) -> dict[str, Session]:
+    """Read and hold what is due soon, and what must acquire although its own instant is far."""
+    most = _most_of_a_lane(pace, settings)
+    due = writing.due(app, now, looked_at_until(now, settings), most)
+    sessions = {session.id: session for session in due}
+    early = [session_id for session_id in planned if session_id not in sessions]
+    if early:
+        sessions |= {session.id: session for session in writing.sessions_by_id(early, now, most)}
+    return sessions
 
 
 def looked_at_until(now: datetime, settings: Settings) -> datetime:

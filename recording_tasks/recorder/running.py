@@ -8,19 +8,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from recording_tasks.errors import RecordingError, Remedy
+from recording_tasks.errors import Remedy
 from recording_tasks.lifecycle import (
     Answer,
     Call,
     Change,
     Refused,
     Signal,
-    freed,
     is_fresh,
     settle,
     sid_learned,
 )
-from recording_tasks.limiter import Pace, Quota, reserve
+from recording_tasks.limiter import Quota, reserve
 from recording_tasks.models import Recording, Session, SessionState, Started, Step, Stopped
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
@@ -29,6 +28,7 @@ from recording_tasks.recorder.heeding import asked_again_soon, heeding, is_told
 from recording_tasks.recorder.keeping import written
 from recording_tasks.recorder.ledger import held as held_quota
 from recording_tasks.recorder.ledger import keep
+from recording_tasks.recorder.permits import LostError, Permits
 from recording_tasks.recorder.telling import tell
 from recording_tasks.store import Seen, Writing
 
@@ -38,16 +38,17 @@ _EARLY = timedelta(seconds=2)  # a task that comes earlier than this before its 
 _QUEUE = timedelta(seconds=1.1)  # a start that must wait longer than this is left to the sweep
 
 
-class _LostError(RecordingError):
-    """The claim went to somebody else while we waited: nothing may be sent any more."""
-
-
 class Calls:
     """Makes claimed calls, and writes down what came of them."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._caller = Caller(context.settings, context.store.now)
+
+    def run_claim(self, recording_id: str, step: Step, claim: str) -> bool:
+        """Make the call that a claim names, as `run` does."""
+        number, _, epoch = claim.partition(".")
+        return self.run(f"{recording_id}-{number}", int(epoch), step)
 
     def run(self, session_id: str, epoch: int, step: Step) -> bool:
         """Make one claimed call; safe to deliver twice.
@@ -83,7 +84,7 @@ class Calls:
         asked_at = self._context.store.now()
         try:
             answer, left_at = self._answer(taken, step, asked_at)
-        except _LostError:
+        except LostError:
             log.info("call.lost session=%s step=%s", taken.session.id, step.value)
             return False
         call = Call(
@@ -119,7 +120,7 @@ class Calls:
         if step is Step.START and not is_fresh(session, now, self._context.settings.rules):
             reason = "start: its resource grew too old"
             return Refused(remedy=Remedy.NEW_RESOURCE, reason=reason), None
-        permits = _Permits(self._context, session, step)
+        permits = Permits(self._context, session, step)
         answer = self._caller.call(taken.recording, session, step, permits.next)
         return answer, permits.used
 
@@ -261,73 +262,6 @@ class Calls:
         if instant(slot) > latest:
             return None, quota
         return claimed_session(session, Step.START, instant(slot), pace), reserved
-
-
-class _Permits:
-    """The slots of one call: the claimed one first, a new one for every repeat."""
-
-    def __init__(self, context: Context, session: Session, step: Step) -> None:
-        self._context, self._session, self._step = context, session, step
-        self._slot: datetime | None = session.slot_at
-        self.used: datetime | None = None
-
-    def next(self) -> None:
-        """Wait for a slot.
-
-        Raises:
-            _LostError: The slot is too far away, or the session went to somebody else.
-        """
-        pace = self._context.pace(self._session.app)
-        slot, self._slot = self._slot, None
-        if slot is None:
-            slot = self._another(pace, None)
-        while True:
-            wait = (slot - self._context.store.now()).total_seconds()
-            if wait > 0:
-                self._context.sleep(wait)
-            # Also after the wait: who was frozen in it must not send what another has sent.
-            if not self._is_missed(slot, pace):
-                self.used = slot
-                return
-            slot = self._another(pace, slot)
-
-    def _is_missed(self, slot: datetime, pace: Pace) -> bool:
-        late = self._context.store.now() - slot
-        if late <= (timedelta(seconds=pace.tolerance) if pace.rate else _EARLY):
-            return False
-        late_ms = round(late.total_seconds() * 1000)
-        session_id, step = self._session.id, self._step.value
-        log.info("slot.missed session=%s step=%s late_ms=%d", session_id, step, late_ms)
-        return True
-
-    def _another(self, pace: Pace, unused: datetime | None) -> datetime:
-        """Take another slot and hold the session for longer; give it back when that is far."""
-        session = self._session
-        now = self._context.store.now()
-        clock = now.timestamp()
-        with self._context.store.writing() as writing:
-            quota = held_quota(writing, self._context.settings, session.app)
-            if unused is not None:
-                quota = quota.without(unused.timestamp())
-            slot, reserved = reserve(quota, pace, self._step, clock, clock)
-            slot_at = instant(slot)
-            if slot_at > now + _EARLY:
-                _give_back(writing, session)
-                if session.is_probe:
-                    quota = asked_again_soon(quota, now)
-                    keep(writing, self._context.settings, session.app, quota)
-            elif writing.renew(
-                session.id, session.epoch, slot_at + self._context.lease(self._step)
-            ):
-                keep(writing, self._context.settings, session.app, reserved)
-                return slot_at
-        raise _LostError
-
-
-def _give_back(writing: Writing, session: Session) -> None:
-    before = writing.session(session.id)
-    if before is not None and before.epoch == session.epoch:
-        writing.save_session(before, replace(freed(before), epoch=before.epoch + 1))
 
 
 def _starts_soon(session: Session, now: datetime) -> bool:

@@ -5,7 +5,8 @@ from recording_tasks.store.bygones import Bygones
 from recording_tasks.store.database import Database, database_folder
 from recording_tasks.store.seen import Seen
 from recording_tasks.store.statements import ASKED_BY
-from recording_tasks.store.store import Crowd, Store, Upcoming, Work, Writing
+from recording_tasks.store.store import Store, Work
+from recording_tasks.store.writing import Crowd, Upcoming, Writing
 
 __all__ = [
     "ASKED_BY",
