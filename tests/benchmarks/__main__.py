@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.benchmarks [throughput|cost|herd|lanes|lag|size …]``."""
+"""The command: ``python -m tests.benchmarks [throughput|cost|herd|lanes|lag|size|memory …]``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import click
 import psutil
 from rich.console import Console
 
-from . import size
+from . import memory, size
 from .chain import Chain
 from .competitor import Competitor
 from .durable import Durable
@@ -27,10 +27,11 @@ from .table import table
 from .workload import Workload, cost, herd, lag, lanes, scaling, throughput
 
 WORKLOADS = ("throughput", "cost", "herd", "lanes", "lag", "scaling")
-OURS_ALONE = ("size", "apps")  # one use case, with nobody to compare it with
+OURS_ALONE = ("size", "apps", "memory")  # one use case, with nobody to compare it with
 PEERS_HERD = 100  # with more, the peers retry for many minutes
 QUOTA = 10  # Agora's default, requests a second
 RATES = {"acquire": "3/s", "start": "3/s", "query": "2/s", "stop": "2/s"}  # together the quota
+AT_ONCE = {"RECORDING_FIRST_QUERY_SECONDS": "0", "RECORDING_QUERY_GAP_SECONDS": "0"}
 DEFAULTS = {
     "throughput": ("ours-free", "chain", "chain-threads", "dbos", "dbos-2"),
     "cost": ("ours-tapped", "chain"),
@@ -49,8 +50,7 @@ def contenders(redis_url: str, rabbitmq_url: str, postgres_url: str, logs: Path)
     celery = partial(Chain, broker_url=redis_url, logs=logs)
     dbos = partial(Durable, server_url=postgres_url, logs=logs)
     ours = partial(Ours, broker_url=redis_url, server_url=postgres_url, logs=logs)
-    at_once = {"RECORDING_FIRST_QUERY_SECONDS": "0", "RECORDING_QUERY_GAP_SECONDS": "0"}
-    free = partial(ours, rate=0, extra=at_once)
+    free = partial(ours, rate=0, extra=AT_ONCE)
     small = partial(free, threads=4)
     asked = partial(ours, workers=4)  # how often live sessions are queried differs
     limited = partial(dbos, poll_seconds=0.1, calls_per_second=QUOTA)
@@ -97,6 +97,7 @@ def _queried_every(seconds: int) -> dict[str, str]:
 @click.option("--polled", default=300, help="Recordings that are live, in lanes.")
 @click.option("--due", default=50, help="Starts, and as many stops, due at one instant, in lanes.")
 @click.option("--latency-ms", default=0.0, help="The stub's answers take so long, in lag.")
+@click.option("--batches", default=8, help="Of so many recordings as --count says, in memory.")
 @click.option("--live", default=10_000, help="Live recordings of the large store in size.")
 @click.option("--finished", default=1_000_000, help="Finished ones.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every run here.")
@@ -115,6 +116,7 @@ def main(
     polled: int,
     due: int,
     latency_ms: float,
+    batches: int,
     live: int,
     finished: int,
     json_file: Path | None,
@@ -146,6 +148,10 @@ def main(
             continue
         if name == "apps":
             size.measure_apps(postgres, console)
+            continue
+        if name == "memory":
+            ours = partial(Ours, broker_url=redis, server_url=postgres, logs=logs, rate=0)
+            memory.measure(ours(name="ours", extra=AT_ONCE), batches, count, logs, console)
             continue
         for workload in workloads[name]:
             chosen = {one: known[one] for one in only or _defaults(workload)}

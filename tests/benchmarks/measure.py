@@ -118,7 +118,7 @@ def run(contender: Competitor, workload: Workload, round_: int, logs: Path) -> F
         contender.start(stub.url)
         first = warm_up()
         contender.submit(first.recordings(time.time()))
-        _await_stops(stub, first.stops, time.time() + first.patience_seconds)
+        await_stops(stub, first.stops, time.time() + first.patience_seconds)
         time.sleep(SETTLE_SECONDS)
         stub.reset(workload.quota, workload.latency_ms)
         return _measure(contender, workload, round_, stub)
@@ -135,7 +135,7 @@ def _measure(contender: Competitor, workload: Workload, round_: int, stub: Stub)
     contender.submit(recordings)
     submitted = time.time()
     used_to_submit = time.process_time()
-    _await_stops(stub, workload.stops, workload.last_instant(began) + workload.patience_seconds)
+    await_stops(stub, workload.stops, workload.last_instant(began) + workload.patience_seconds)
     time.sleep(SETTLE_SECONDS)
     after, report = cpu.sample(contender.pids()), stub.report()
     after["submit"] = used_to_submit  # what this process did since then is only watching
@@ -219,7 +219,7 @@ def _first_arrivals(calls: Sequence[Call], method: str) -> dict[str, float]:
     return arrivals
 
 
-def _await_stops(stub: Stub, count: int, until: float) -> None:
+def await_stops(stub: Stub, count: int, until: float) -> None:
     """Watch the stub until all are stopped, or until it is not worth waiting (Unix seconds)."""
     while time.time() < until and stub.report()["stopped"] < count:
         time.sleep(POLL_SECONDS)
