@@ -8,14 +8,14 @@ _LEAST_FACTOR = 0.1
 _LESSON_SECONDS = 2.0  # what was allotted before it is on its way for so long
 
 # How far one lesson goes.
-_LESS = 0.95  # of the rate is left by a refusal that tells nothing better
-_MUCH_LESS = 0.8  # the same, by one that follows another after a few calls
+_LESS = 0.95  # of the rate is left by a refusal that comes alone
+_MUCH_LESS = 0.8  # the same at most, by one that follows another after a few calls
 _FEW_CALLS = 20
 _LEAST_ALONE = 0.7  # of the rate is left by one refusal, whatever it tells
 _LEAST_AT_ONCE = 0.5  # of the rate is left by one lesson, however bad
 _FAR_BELOW = 2  # times less was sent than the rate lets
 _BESIDE_BURSTS = 0.9  # of the rate is ours, spread evenly, where others call in bursts
-_SELDOM_CALLS = 75  # without a refusal
+_SELDOM_CALLS = 50  # without a refusal
 _TAKEN_BACK = 0.9  # of what was tried in vain: step by step, what is ours is found
 
 # How the rate comes back.
@@ -119,7 +119,8 @@ class Lessons:
         """Learn from a refusal.
 
         What we had sent in the period before the refused call was let through, so that much is
-        ours.  Refusals that belong together (calls that had left already) are one lesson: each
+        ours; one that comes alone after a while says little, for we may have had no more to send.
+        Refusals that belong together (calls that had left already) are one lesson: each
         may say better how much that was; the first takes three tenths of the rate at most, and
         all together half of it.
         A call that was refused though we sent far less than we may met a burst of theirs: we
@@ -162,8 +163,10 @@ def _slower(known: Lessons, now: float, rate: int, sent: int, *, is_new: bool) -
     else:
         # Spread evenly, as many were let through as leave in a period, give or take one.
         let_through = (sent + int(before < 1.0)) / rate if rate else 1.0
-        less = _LESS if known.calls >= _FEW_CALLS else _MUCH_LESS
-        factor = min(let_through, known.factor * (less if is_new else 1.0))
+        if is_new and known.calls >= _FEW_CALLS:
+            factor = known.factor * _LESS
+        else:
+            factor = min(let_through, known.factor * (_MUCH_LESS if is_new else 1.0))
     least = before * (_LEAST_ALONE if is_new else _LEAST_AT_ONCE)
     return replace(
         known,
