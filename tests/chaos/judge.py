@@ -41,6 +41,7 @@ _AFTER_CLOSED = 12.0  # one call in 5 s tries whether the credentials work by no
 _CALLS_OVERDUE = 2  # for each recording that had to wait: acquire and start
 _SECONDS_OF_A_CALL = 0.13  # of the quota, with the margin of these runs
 _AFTER_FULL = 12.0  # nothing is acquired after 406, and then one at a time in 5 s
+_FULL_CALLS, _FULL_SECONDS = 12, 2.0  # of the 15 that these runs' slots let, in so long
 _HEALTHY_GAP = 3.0  # seconds that may be missing, or too many, in healthy times
 _HEALTHY_ASKING = 5.0  # seconds of asking in healthy times after which a caller must be heard
 _QUOTA_JITTER = 0.25  # a busy machine brings calls so much closer together
@@ -140,9 +141,9 @@ class _Judge:
             self._sessions[session["cname"]].append(session)
         self._recordings = {one.channel: one for one in evidence.recordings}
         self._cname_of = {one["sid"]: one["cname"] for one in evidence.sessions}
+        everybodys = joined([*self._everybodys(), *self._used_up()])
         self._excuses = {
-            channel: joined([*self._everybodys(), *self._own(channel)])
-            for channel in self._recordings
+            channel: joined([*everybodys, *self._own(channel)]) for channel in self._recordings
         }
 
     def verdict(self) -> Verdict:
@@ -260,10 +261,17 @@ class _Judge:
             stayed = _HAS_HUNG_UP * self._slowness
             if not one.is_followed and one.left_at and one.left_at < one.ended_at + stayed:
                 continue  # the answer was on its way, and its caller had just given it up
-            deaths = [i for i in self._evidence.incidents if i.kind in _DEATHS]
-            if not any(one.at <= death.at <= self._written(one.ended_at) for death in deaths):
+            if not self._died_before_writing(one):
                 return one.ended_at - self._evidence.began
         return None
+
+    def _died_before_writing(self, one: Carried) -> bool:
+        """Whether a worker died while it may have had this call's answer, and nobody else had."""
+        if one.ended_at is None:
+            return False
+        until = self._written(one.ended_at)
+        deaths = (i for i in self._evidence.incidents if i.kind in _DEATHS)
+        return any(one.at <= death.at <= until for death in deaths)
 
     def _written(self, heard_at: float) -> float:
         """Tell until when an answer may have been kept before it was written."""
@@ -345,6 +353,13 @@ class _Judge:
                 seconds = _AFTER_CLOSED if call["code"] == 405 else _AFTER_FULL
                 yield call["at_unix"], call["at_unix"] + seconds * slowness
 
+    def _used_up(self) -> Iterable[Span]:
+        """List the times at which the quota was used to the full: who waits then waits for it."""
+        arrivals = sorted(one.at for one in self._evidence.carried)
+        for first, last in zip(arrivals, arrivals[_FULL_CALLS - 1 :], strict=False):
+            if last - first <= _FULL_SECONDS:
+                yield first, last
+
     def _own(self, channel: str) -> Iterable[Span]:
         """List the times that were bad for one recording: its own calls went wrong."""
         after_answer, after_kill = _AFTER_ANSWER * self._slowness, AFTER_KILL * self._slowness
@@ -353,8 +368,9 @@ class _Judge:
             if went_wrong and call["cname"] == channel:
                 yield call["at_unix"], call["at_unix"] + after_answer
         for one in self._evidence.carried:
-            is_own = self._channel(one) == channel
-            if is_own and (one.effect is not None or one.was_abandoned):
+            if self._channel(one) != channel:
+                continue
+            if one.effect is not None or one.was_abandoned or self._died_before_writing(one):
                 yield one.at, (one.ended_at or one.at) + after_kill
         for session in self._sessions[channel]:
             for event in session["events"]:
