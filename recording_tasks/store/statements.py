@@ -81,12 +81,15 @@ QUOTA_PATIENTLY = _quota.with_for_update()
 QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
 
 _asked_about = sa.and_(
-    sessions.c.app == _app,
     sessions.c.is_open,
     sessions.c.lane.in_(among([AWAITED_LANE, Step.QUERY.lane])),
 )
 LIVE = sa.select(
-    sa.select(sa.func.count()).where(_asked_about).scalar_subquery(),
+    sa.select(sa.func.count()).where(sessions.c.app == _app, _asked_about).scalar_subquery(),
+    _quota.scalar_subquery(),
+)
+LIVE_TOGETHER = sa.select(
+    sa.select(sa.func.count()).where(sessions.c.app.in_(_apps), _asked_about).scalar_subquery(),
     _quota.scalar_subquery(),
 )
 
