@@ -24,14 +24,14 @@ from recording_tasks.errors import (
     StoreUnavailableError,
 )
 from recording_tasks.limiter import reserve
-from recording_tasks.models import Mode, RecordingState, Step
+from recording_tasks.models import Mode, Step
 from recording_tasks.monitoring import scrubbed
 from recording_tasks.recorder.ledger import held, keep
 from recording_tasks.recorder.load import load_of, pace_of
 from recording_tasks.recorder.readiness import provider_faults
 from recording_tasks.settings import AppProfile, Settings, read_settings
 from recording_tasks.settings.reading import DATABASE_URL
-from recording_tasks.store import Database, Store
+from recording_tasks.store import Audit, Database, Store
 
 _OVERDUE = timedelta(seconds=15)  # a sweep comes every second
 _NOBODY = "doctor"  # a session that does not exist
@@ -126,15 +126,12 @@ def _of_database(url: str) -> Iterator[tuple[Check, Store | None]]:
 
 def _of_work(store: Store) -> Check:
     """See whether somebody does what is due."""
-    now = store.now()
-    waiting = store.recent(states=[RecordingState.SCHEDULED], most=1000)
-    late = [recording for recording in waiting if recording.start_at < now - _OVERDUE]
+    late, waiting = Audit(store.database).overdue(store.now() - _OVERDUE)
     if late:
-        said = f"{len(late)} recordings should have begun and did not"
+        said = f"{late} recordings should have begun and did not"
         return _fault("work", said, "run recording-tasks up, or a worker and a beat")
-    return _ok(
-        "work", f"nothing is overdue; {sum(store.open_counts().values())} recordings are open"
-    )
+    said = f"{waiting} recordings wait, explain tells why" if waiting else "nothing is overdue"
+    return _ok("work", f"{said}; {sum(store.open_counts().values())} recordings are open")
 
 
 def _of_broker(url: str) -> Check:

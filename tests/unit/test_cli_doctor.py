@@ -119,6 +119,40 @@ def test_recordings_that_nobody_began_are_found(cli: Cli) -> None:
     assert "1 recordings should have begun" in cli.run("doctor").stdout
 
 
+def test_one_that_nobody_began_is_found_among_thousands_to_come(cli: Cli) -> None:
+    """A timetable of a year does not hide it."""
+    late = cli.recorded("lesson")
+    cli.recorded("the next")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute(
+            "UPDATE recordings SET start_at = '2026-01-01T00:00:00.000000+00:00' WHERE id = ?",
+            (late,),
+        )
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(recordings)")]
+        listed = ", ".join(f'"{name}"' for name in columns if name not in {"id", "key"})
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+            f"INSERT INTO recordings (id, {listed}) "
+            f"SELECT 'next-' || i, {listed} FROM n, recordings WHERE id <> ?",
+            (late,),
+        )
+
+    assert "1 recordings should have begun" in cli.run("doctor").stdout
+
+
+def test_one_that_waits_for_anothers_end_is_no_fault(cli: Cli) -> None:
+    """A worker said so; that there is none would be wrong."""
+    cli.recorded("lesson")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute("UPDATE recordings SET start_at = '2026-01-01T00:00:00.000000+00:00'")
+        connection.execute("UPDATE sessions SET reason = 'waited for another session''s end'")
+
+    result = cli.run("doctor").stdout
+
+    assert "should have begun" not in result
+    assert "1 recordings wait" in result
+
+
 def test_old_tables_are_found(cli: Cli) -> None:
     """What to run stands beside it."""
     cli.run("migrate")
