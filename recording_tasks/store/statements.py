@@ -237,10 +237,19 @@ def is_behind() -> sa.Executable:
 @cache
 def stops_ahead() -> sa.Executable:
     """Read when the first stops between now and then are due that nobody has claimed."""
+    return _stops_ahead(sessions.c.app == _app)
+
+
+def stops_ahead_together() -> sa.Executable:
+    """Read the same of several apps."""
+    return _stops_ahead(sessions.c.app.in_(_apps))
+
+
+def _stops_ahead(of_apps: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
         sa.select(sessions.c.stop_at)
         .where(
-            sessions.c.app == _app,
+            of_apps,
             sessions.c.is_open,
             _is_free,
             sessions.c.stop_at > _now,

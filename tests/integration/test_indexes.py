@@ -140,6 +140,10 @@ QUESTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         statements.stops_ahead(),
         {"app": "default", "now": NOW, "until": UNTIL, "most": 30},
     ),
+    "stops_ahead_together": (
+        statements.stops_ahead_together(),
+        {"apps": ["default", "school"], "now": NOW, "until": UNTIL, "most": 30},
+    ),
     "is behind": (statements.is_behind(), {"app": "default", "now": NOW}),
     "apps_with_work": (statements.apps_with_work(), {"until": UNTIL, "ahead": UNTIL}),
     "nothing is due": (statements.apps_with_work(), {"until": LONG_AGO, "ahead": LONG_AGO}),
@@ -345,7 +349,7 @@ def _swept(store: Store) -> None:
     with store.writing() as writing:
         writing.due("default", NOW, UNTIL, 400)
         writing.upcoming(["default"], UNTIL, 3000)
-        writing.stops_ahead("default", NOW, UNTIL, 30)
+        writing.stops_ahead(["default"], NOW, UNTIL, 30)
         writing.is_behind("default", NOW)
         writing.uids_of("default", "c0")
 
