@@ -12,7 +12,7 @@ from .lessons import Lessons
 from .pace import Pace
 
 _SAME = 2e-6  # instants lose less than this on their way through the database
-_REMEMBERED_PERIODS = 2.0  # an answer may take as long
+_REMEMBERED_PERIODS = 4.0  # a refusal may be heard so late, and tells what had left before it
 _PAUSE_SECONDS = 1.0  # after a refusal: until Agora's window has passed
 _PROBE_SECONDS = 5.0
 _FARTHEST_SECONDS = 20.0  # nothing learned lies farther ahead, unless a clock was set back
