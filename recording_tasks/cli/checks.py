@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,14 +25,14 @@ from recording_tasks.errors import (
     StoreUnavailableError,
 )
 from recording_tasks.limiter import reserve
-from recording_tasks.models import Mode, RecordingState, Step
+from recording_tasks.models import Mode, Step
 from recording_tasks.monitoring import scrubbed
 from recording_tasks.recorder.ledger import held, keep
 from recording_tasks.recorder.load import load_of, pace_of
 from recording_tasks.recorder.readiness import provider_faults
 from recording_tasks.settings import AppProfile, Settings, read_settings
 from recording_tasks.settings.reading import DATABASE_URL
-from recording_tasks.store import Database, Store
+from recording_tasks.store import Audit, Database, Store
 
 _OVERDUE = timedelta(seconds=15)  # a sweep comes every second
 _NOBODY = "doctor"  # a session that does not exist
@@ -126,15 +127,12 @@ def _of_database(url: str) -> Iterator[tuple[Check, Store | None]]:
 
 def _of_work(store: Store) -> Check:
     """See whether somebody does what is due."""
-    now = store.now()
-    waiting = store.recent(states=[RecordingState.SCHEDULED], most=1000)
-    late = [recording for recording in waiting if recording.start_at < now - _OVERDUE]
+    late, waiting = Audit(store.database).overdue(store.now() - _OVERDUE)
     if late:
-        said = f"{len(late)} recordings should have begun and did not"
+        said = f"{late} recordings should have begun and did not"
         return _fault("work", said, "run recording-tasks up, or a worker and a beat")
-    return _ok(
-        "work", f"nothing is overdue; {sum(store.open_counts().values())} recordings are open"
-    )
+    said = f"{waiting} recordings wait, explain tells why" if waiting else "nothing is overdue"
+    return _ok("work", f"{said}; {sum(store.open_counts().values())} recordings are open")
 
 
 def _of_broker(url: str) -> Check:
@@ -167,7 +165,7 @@ def _of_queries(settings: Settings, store: Store) -> Iterator[Check]:
 def _of_agora(settings: Settings, store: Store | None) -> Iterator[Check]:
     for app in settings.apps.values():
         for url in settings.base_urls:
-            yield _of_credentials(app, url, _permit(settings, app, store))
+            yield _of_credentials(app, url, query_permit(settings, app, store))
 
 
 def _of_credentials(app: AppProfile, url: str, permit: Callable[[], None]) -> Check:
@@ -193,19 +191,22 @@ def _of_credentials(app: AppProfile, url: str, permit: Callable[[], None]) -> Ch
     return _ok("agora", f"{where}: reached, and the credentials are accepted")
 
 
-def _permit(settings: Settings, app: AppProfile, store: Store | None) -> Callable[[], None]:
-    """Take a slot of the quota for the call, where there is a database that keeps it."""
+def query_permit(settings: Settings, app: AppProfile, store: Store | None) -> Callable[[], None]:
+    """Take a slot of the quota for one query, where there is a database that keeps it."""
 
     def permit() -> None:
         if store is None:
             return
         pace = pace_of(settings, app.name)
-        now = store.now().timestamp()
-        with store.writing() as writing:
-            quota = held(writing, settings, app.name)
-            slot, quota = reserve(quota, pace, Step.QUERY, now, now)
-            keep(writing, settings, app.name, quota)
-        time.sleep(max(0.0, slot - now))
+        slot, late = 0.0, math.inf
+        while late > pace.tolerance:  # the app's row was held, or the machine is too busy
+            now = store.now().timestamp()
+            with store.writing() as writing:
+                quota = held(writing, settings, app.name).without(slot)
+                slot, quota = reserve(quota, pace, Step.QUERY, now, now)
+                keep(writing, settings, app.name, quota)
+            time.sleep(max(0.0, slot - store.now().timestamp()))
+            late = store.now().timestamp() - slot if pace.rate else 0.0
 
     return permit
 

@@ -22,7 +22,7 @@ class Exchange:
         was_sent: Whether a byte of the request itself may have left.
         was_cut: Whether the deadline passed before the end.
         is_unresolved: Whether the host's name could not be resolved.
-        permit: Waits until the request may leave; None once it was asked.
+        permit: Waits until the request may leave; asked whenever a connection stands.
         forbidden: What the permit raised.
     """
 
@@ -47,11 +47,10 @@ class Exchange:
 
     def await_permit(self) -> None:
         """Wait until the first byte of the request may leave."""
-        permit, self.permit = self.permit, None
-        if permit is None:
+        if self.permit is None:
             return
         try:
-            permit()
+            self.permit()
         except Exception as error:
             self.forbidden = error
             raise

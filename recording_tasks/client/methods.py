@@ -219,7 +219,7 @@ class Client:
     def _send(
         self, method: Method, path: str, body: Body | None, permit: Permit, trip: _Trip
     ) -> Reply | Fault:
-        if trip.has_failed:  # it took long, so whoever lets us go on is asked before all else
+        if trip.has_moved:  # it took long, so whoever lets us go on is asked before all else
             permit()
         began_at = self._clock()
         outcome = self._own_transport().send(
@@ -227,7 +227,7 @@ class Client:
             trip.url + path,
             body.encode() if body is not None else None,
             self._timeouts.limits(method),
-            None if trip.has_failed else permit,
+            permit,
         )
         if log.isEnabledFor(logging.DEBUG):
             _log(method, outcome, trip.url, self._clock() - began_at)
@@ -261,9 +261,9 @@ class _Trip:
         self.wait_seconds = 0.0
 
     @property
-    def has_failed(self) -> bool:
-        """Whether a request of this call got no answer already."""
-        return self._was_sent or bool(self._tried)
+    def has_moved(self) -> bool:
+        """Whether a request of this call could not be sent already, and waited."""
+        return bool(self._tried)
 
     def goes_on(self, outcome: Reply | Fault) -> bool:
         """Learn from an outcome, and choose the next host if the request is to be repeated."""

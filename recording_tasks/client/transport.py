@@ -264,6 +264,8 @@ class _Watched(HTTPConnection):
             exchange.await_permit()
             if self._has_answered and not self.is_connected:  # closed by Agora's side meanwhile
                 self.close()
+                self.connect()
+                exchange.await_permit()  # to connect took time: it would leave late
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:

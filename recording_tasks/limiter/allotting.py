@@ -90,20 +90,21 @@ def reserve(
     now: float,
     *,
     stops: Sequence[float] = (),
+    stops_of_others: Sequence[float] = (),
 ) -> tuple[float, Quota]:
     """Take the first free slot for one call.
 
     Args:
         stops: When stops are due that no sweep has claimed yet: their slots are left free.
+        stops_of_others: The same of the other apps of its account, whose quota alone they use.
     """
     quota = quota.prepared(now, pace)
     not_before = max(not_before, now, quota.earliest(step))
     bounds = _bounds(quota, pace)
-    full_until = max(now, quota.earliest(Step.STOP))
-    for stop_at in sorted(stops):
-        full_until = _free_in_all(bounds, max(stop_at, full_until))
-        for bound in bounds:
-            insort(bound.taken, full_until)
+    stop_after = max(now, quota.earliest(Step.STOP))
+    _fill(bounds, stops, stop_after)
+    if len(bounds) > 1:
+        _fill(bounds[1:], stops_of_others, stop_after)
     slot = _free_in_all(bounds, not_before)
     return slot, quota.given(step, slot, not_before, pace)
 
@@ -134,6 +135,14 @@ def _free_in_all(bounds: Sequence[_Bound], not_before: float) -> float:
         if slot == not_before or len(bounds) == 1:
             return slot
         not_before = slot
+
+
+def _fill(bounds: Sequence[_Bound], instants: Sequence[float], full_until: float) -> None:
+    """Give each of these instants its slot in all of these quotas."""
+    for instant in sorted(instants):
+        full_until = _free_in_all(bounds, max(instant, full_until))
+        for bound in bounds:
+            insort(bound.taken, full_until)
 
 
 def _probe(quota: Quota, pace: Pace, wanted: Sequence[Wanted], now: float) -> Allotment:

@@ -12,7 +12,7 @@ from .lessons import Lessons
 from .pace import Pace
 
 _SAME = 2e-6  # instants lose less than this on their way through the database
-_REMEMBERED_PERIODS = 2.0  # an answer may take as long
+_REMEMBERED_PERIODS = 4.0  # a refusal may be heard so late, and tells what had left before it
 _PAUSE_SECONDS = 1.0  # after a refusal: until Agora's window has passed
 _PROBE_SECONDS = 5.0
 _FARTHEST_SECONDS = 20.0  # nothing learned lies farther ahead, unless a clock was set back
@@ -33,6 +33,7 @@ class Quota:
         polled_at: The slot of the last poll.
         paused_until: No call before; set by a 429.
         acquire_after: No acquire before; set by a 406, and 0 again once Agora takes one.
+        overloaded_at: When the last 406 came.
         left: When sessions ended lately, where only so many may run: Agora lets them go later.
         probe_at: When set, the credentials or the account do not work: one call may try then.
         outer: What is taken of the account's quota, kept in a row of its own: a slot is free
@@ -44,6 +45,7 @@ class Quota:
     polled_at: float = 0.0
     paused_until: float = 0.0
     acquire_after: float = 0.0
+    overloaded_at: float = 0.0
     left: tuple[float, ...] = ()
     probe_at: float | None = None
     outer: Quota | None = None
@@ -87,7 +89,8 @@ class Quota:
     def bounded(self, now: float) -> Quota:
         """Wait no longer than was ever meant: the database's clock may have been set back."""
         lessons = self.lessons.bounded(now, now + _FARTHEST_SECONDS)
-        farthest = max(self.paused_until, self.polled_at, self.probe_at or 0.0)
+        waits = (self.paused_until, self.polled_at, self.probe_at or 0.0, self.overloaded_at)
+        farthest = max(waits)
         if farthest <= now + _FARTHEST_SECONDS:
             return self if lessons is self.lessons else replace(self, lessons=lessons)
         return replace(
@@ -95,8 +98,15 @@ class Quota:
             lessons=lessons,
             paused_until=min(self.paused_until, now),
             polled_at=min(self.polled_at, now),
+            acquire_after=self._bounded_acquire(now),
+            overloaded_at=min(self.overloaded_at, now),
             probe_at=None if self.probe_at is None else min(self.probe_at, now),
         )
+
+    def _bounded_acquire(self, now: float) -> float:
+        """Let an acquire try now whose 406 came when the clock had not been set back yet."""
+        is_set_back = self.overloaded_at > now + _FARTHEST_SECONDS
+        return min(self.acquire_after, now) if is_set_back else self.acquire_after
 
     def recovered(self, now: float) -> Quota:
         """Let time pass: what was learned is tried again after a while, and forgotten later."""
@@ -122,7 +132,7 @@ class Quota:
 
     def overloaded(self, now: float, seconds: float) -> Quota:
         """Learn from a 406: too many sessions run at once, for so long nothing is acquired."""
-        return replace(self, acquire_after=now + seconds)
+        return replace(self, acquire_after=now + seconds, overloaded_at=now)
 
     def relieved(self) -> Quota:
         """Learn from an acquire that was taken after a 406: there is room for more."""
@@ -177,11 +187,15 @@ class Quota:
 
     def with_left(self, now: float, forget: float) -> Quota:
         """Remember that a session ended now, and forget those that ended so long ago."""
-        return replace(self, left=(*(at for at in self.left if at > now - forget), now))
+        return replace(self, left=(*self._lately(now - forget, now), now))
 
-    def leaving(self, since: float) -> int:
+    def leaving(self, since: float, now: float) -> int:
         """Count the sessions that ended after an instant."""
-        return sum(at > since for at in self.left)
+        return len(self._lately(since, now))
+
+    def _lately(self, since: float, now: float) -> list[float]:
+        """Name the ends after an instant, but for those of before a clock was set back."""
+        return [at for at in self.left if since < at <= now + _FARTHEST_SECONDS]
 
     def closed(self, now: float) -> Quota:
         """Learn from a 401: nothing can work until a person acts; one call in a while tries."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from recording_tasks.lifecycle import acquire_instants, is_relief_due, step_at
-from recording_tasks.limiter import Pace, Quota, Wanted, allot
+from recording_tasks.lifecycle import is_relief_due, step_at
+from recording_tasks.limiter import Pace, Wanted, allot
 from recording_tasks.models import Session, SessionState, Step
 from recording_tasks.recorder.heeding import obstacle
 from recording_tasks.recorder.ledger import hold, keep
+from recording_tasks.recorder.planning import Plans
 from recording_tasks.recorder.room import Room
 from recording_tasks.settings import Settings
-from recording_tasks.store import Upcoming, Work, Writing
+from recording_tasks.store import Work, Writing
 
 # A claim that nobody took is claimed anew so long after its slot: its message was lost, or waits.
 _GRACE = timedelta(seconds=1.5)
@@ -23,7 +24,6 @@ _LONGEST_GRACE = timedelta(seconds=60)
 CHAIN_WITHIN = timedelta(seconds=5)  # longer waits for a start are rows, never messages
 _MOST_WITHOUT_QUOTA = 400  # of a lane
 _SPARE = 100  # some of what is read needs no call
-_MOST_AHEAD = 3000  # starts for which acquires are planned
 _UNKNOWN = {Step.START: SessionState.STARTING, Step.STOP: SessionState.STOPPING}
 _RUNS = frozenset({SessionState.STARTED, SessionState.RECORDING})
 
@@ -80,6 +80,7 @@ def claim_due(
     now: datetime,
     settings: Settings,
     *,
+    plans: Plans,
     last_lane: int = Step.REST.lane,
 ) -> Claims:
     """Claim what one app's quota can carry until the horizon.
@@ -88,6 +89,7 @@ def claim_due(
     than what the quota can carry of it.
 
     Args:
+        plans: Those of this sweep.
         last_lane: What is less urgent than that is left for another look at the app.
     """
     quota = hold(writing, settings, work.app, patiently=False)
@@ -97,8 +99,8 @@ def claim_due(
     planned: dict[str, datetime] = {}
     until = looked_at_until(now, settings)
     if work.has_starts and is_whole and quota.spacing(pace):
-        planned = _planned(writing, work.app, quota, pace, now=now, settings=settings)
-        planned = {session_id: at for session_id, at in planned.items() if at <= until}
+        ahead = plans.acquires(writing, work.app, quota, pace, now)
+        planned = {session_id: at for session_id, at in ahead.items() if at <= until}
     sessions = _looked_at(writing, work.app, pace, planned, now=now, settings=settings)
     lapsed = {key for key, session in sessions.items() if is_lapsed(session, now, settings)}
     wanted = [
@@ -247,31 +249,3 @@ def is_lapsed(session: Session, now: datetime, settings: Settings) -> bool:
     if session.state is SessionState.UNACCOUNTED:
         return session.due_at <= now
     return not session.state.is_final
-
-
-def _planned(
-    writing: Writing, app: str, quota: Quota, pace: Pace, *, now: datetime, settings: Settings
-) -> dict[str, datetime]:
-    """Lay the app's acquires so early that herds ahead are in time, its account's among them."""
-    horizon, sharers = now + settings.rules.resource_use, settings.sharers(app)
-    ahead = writing.upcoming([app], horizon, most=_MOST_AHEAD)
-    planned = _planned_acquires(ahead, pace.period, quota.own_spacing(pace), settings)
-    if ahead and pace.outer is not None and quota.outer is not None:
-        if len(sharers) > 1:
-            ahead = writing.upcoming(sharers, horizon, most=_MOST_AHEAD)
-        spacing = quota.outer.own_spacing(pace.outer)
-        together = _planned_acquires(ahead, pace.outer.period, spacing, settings)
-        planned = {key: min(at, together.get(key, at)) for key, at in planned.items()}
-    return planned
-
-
-def _planned_acquires(
-    ahead: Sequence[Upcoming], period: float, spacing: float, settings: Settings
-) -> dict[str, datetime]:
-    """Lay the acquires of the starts ahead so early that one quota serves them all in time."""
-    starts = [(start.start_at, start.step is Step.ACQUIRE) for start in ahead]
-    instants = acquire_instants(
-        starts, timedelta(seconds=spacing), timedelta(seconds=period), settings.rules
-    )
-    acquires = [start.session_id for start in ahead if start.step is Step.ACQUIRE]
-    return dict(zip(acquires, instants, strict=True))

@@ -57,8 +57,7 @@ def load_of(store: Store, settings: Settings, app: str) -> Load:
     every = poll_every(live, pace, _factor(raw, now), least.total_seconds())
     account = settings.account_row(app)
     if account is not None and pace.outer is not None:
-        together = sum(store.live(other)[0] for other in settings.sharers(app))
-        _, raw = store.live(account)
+        together, raw = store.live_together(account, settings.sharers(app))
         every = poll_every(together, pace.outer, _factor(raw, now), every)
     return Load(
         app=app,

@@ -63,7 +63,8 @@ class Room:
         """Count; who was stopped a moment ago is still there for Agora."""
         rules = self.settings.rules
         count = self.writing.crowd(app, self.now, self.now + rules.resource_use)
-        leaving = self.quota.leaving((self.now - rules.leaving).timestamp())
+        since = self.now - rules.leaving
+        leaving = self.quota.leaving(since.timestamp(), self.now.timestamp())
         return replace(count, running=count.running + leaving)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from recording_tasks.lifecycle import (
     settle,
     sid_learned,
 )
-from recording_tasks.limiter import Quota, reserve
+from recording_tasks.limiter import Pace, Quota, reserve
 from recording_tasks.models import Recording, Session, SessionState, Started, Step, Stopped
 from recording_tasks.recorder.calls import Caller
 from recording_tasks.recorder.claims import CHAIN_WITHIN, claimed_session, instant
@@ -249,19 +250,37 @@ class Calls:
     ) -> tuple[Session | None, Quota]:
         """Give the start that follows its slot in the quota already with the answer of acquire.
 
-        It is seconds ahead of the sweep that claims the stops of that instant: they go first.
+        It is seconds ahead of the sweep that claims the stops of that instant: they go first, those
+        of the other apps of its account, too.
         """
         if not _starts_soon(session, now) or quota.probe_at is not None:
             return None, quota
         pace = self._context.pace(session.app)
-        due, clock = session.due_at.timestamp(), now.timestamp()
         latest = max(session.due_at, now) + _QUEUE
-        most = 2 * math.ceil(_QUEUE.total_seconds() / pace.spacing)  # with more there is no room
-        stops = [at.timestamp() for at in writing.stops_ahead(session.app, now, latest, most)]
-        slot, reserved = reserve(quota, pace, Step.START, due, clock, stops=stops)
+        others = [one for one in self._context.settings.sharers(session.app) if one != session.app]
+        stops, theirs = _stops_ahead(writing, [session.app], pace, now, latest), []
+        if others and pace.outer is not None:
+            theirs = _stops_ahead(writing, others, pace.outer, now, latest)
+        slot, reserved = reserve(
+            quota,
+            pace,
+            Step.START,
+            session.due_at.timestamp(),
+            now.timestamp(),
+            stops=stops,
+            stops_of_others=theirs,
+        )
         if instant(slot) > latest:
             return None, quota
         return claimed_session(session, Step.START, instant(slot), pace), reserved
+
+
+def _stops_ahead(
+    writing: Writing, apps: Sequence[str], pace: Pace, now: datetime, latest: datetime
+) -> list[float]:
+    """Read when the unclaimed stops of some apps are due, as far as a start may meet them."""
+    most = 2 * math.ceil(_QUEUE.total_seconds() / pace.spacing)  # with more there is no room
+    return [at.timestamp() for at in writing.stops_ahead(apps, now, latest, most)]
 
 
 def _starts_soon(session: Session, now: datetime) -> bool:

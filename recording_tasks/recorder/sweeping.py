@@ -20,6 +20,7 @@ from recording_tasks.recorder.claims import (
     looked_at_until,
 )
 from recording_tasks.recorder.context import Context
+from recording_tasks.recorder.planning import Plans
 from recording_tasks.recorder.telling import tell
 from recording_tasks.store import Work
 
@@ -41,11 +42,12 @@ class Sweeper:
         now = self._store.now()
         until = looked_at_until(now, self._settings)
         apps = self._store.apps_with_work(until, now + self._settings.rules.resource_use)
+        plans = Plans(self._settings)
         undecided = []
         for work, last_lane in self._context.in_order(apps):
             claims = Claims()
             with _alone("app", work.app):
-                claims = self._claim(work, last_lane)
+                claims = self._claim(work, last_lane, plans)
             undecided.append([(session_id, claims.obstacle) for session_id in claims.lapsed])
             if claims.dispatches:
                 yield claims.dispatches
@@ -53,14 +55,16 @@ class Sweeper:
             with _alone("session", session_id):
                 self._lapse(session_id, obstacle, self._store.now())
 
-    def _claim(self, work: Work, last_lane: int) -> Claims:
+    def _claim(self, work: Work, last_lane: int, plans: Plans) -> Claims:
         if work.app not in self._settings.apps:
             log.error("sweep.app_unknown app=%s", work.app)
             return Claims()
         now = self._store.now()
         with self._store.writing() as writing:
             pace = self._context.pace(work.app)
-            return claim_due(writing, work, pace, now, self._settings, last_lane=last_lane)
+            return claim_due(
+                writing, work, pace, now, self._settings, plans=plans, last_lane=last_lane
+            )
 
     def _lapse(self, session_id: str, obstacle: str | None, now: datetime) -> None:
         with self._store.writing() as writing:

@@ -94,10 +94,10 @@ class Settings:
 
     def sharers(self, app: str) -> tuple[str, ...]:
         """Name the apps that share their account's quota with this one, itself among them."""
-        account = self.account_row(app)
-        if account is None:
+        if not self.account_rate:
             return (app,)
-        return tuple(other for other in self.apps if self.account_row(other) == account)
+        customer = self.app(app).customer_id
+        return tuple(name for name, other in self.apps.items() if other.customer_id == customer)
 
     def app(self, name: str) -> AppProfile:
         """Find an app profile.

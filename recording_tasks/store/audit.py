@@ -17,7 +17,7 @@ _RUNS = among((SessionState.STARTED.value, SessionState.RECORDING.value))
 
 
 class Audit:
-    """Questions that reconcile asks; each reads an index, and at most so many rows."""
+    """Questions that reconcile and `doctor` ask; each reads an index, and at most so many rows."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,6 +63,24 @@ class Audit:
         )
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def overdue(self, before: datetime) -> tuple[int, int]:
+        """Count the recordings that should have begun before then.
+
+        Returns:
+            Those that nobody looked after, and those of which it is known why they wait.
+        """
+        of_it = sa.and_(sessions.c.recording_id == recordings.c.id, sessions.c.is_open)
+        is_told = sa.exists().where(of_it, sessions.c.reason.is_not(None))
+        query = (
+            sa.select(is_told.label("is_told"), sa.func.count().label("how_many"))
+            .where(recordings.c.state == RecordingState.SCHEDULED.value)
+            .where(recordings.c.start_at < before)
+            .group_by("is_told")
+        )
+        with self._database.read() as connection:
+            counts = {bool(row.is_told): row.how_many for row in connection.execute(query)}
+        return counts.get(False, 0), counts.get(True, 0)
 
     def _ids(self, query: sa.Select[Any]) -> list[str]:
         with self._database.read() as connection:

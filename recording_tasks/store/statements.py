@@ -81,12 +81,15 @@ QUOTA_PATIENTLY = _quota.with_for_update()
 QUOTA_IF_FREE = _quota.with_for_update(skip_locked=True)
 
 _asked_about = sa.and_(
-    sessions.c.app == _app,
     sessions.c.is_open,
     sessions.c.lane.in_(among([AWAITED_LANE, Step.QUERY.lane])),
 )
 LIVE = sa.select(
-    sa.select(sa.func.count()).where(_asked_about).scalar_subquery(),
+    sa.select(sa.func.count()).where(sessions.c.app == _app, _asked_about).scalar_subquery(),
+    _quota.scalar_subquery(),
+)
+LIVE_TOGETHER = sa.select(
+    sa.select(sa.func.count()).where(sessions.c.app.in_(_apps), _asked_about).scalar_subquery(),
     _quota.scalar_subquery(),
 )
 
@@ -234,10 +237,19 @@ def is_behind() -> sa.Executable:
 @cache
 def stops_ahead() -> sa.Executable:
     """Read when the first stops between now and then are due that nobody has claimed."""
+    return _stops_ahead(sessions.c.app == _app)
+
+
+def stops_ahead_together() -> sa.Executable:
+    """Read the same of several apps."""
+    return _stops_ahead(sessions.c.app.in_(_apps))
+
+
+def _stops_ahead(of_apps: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return (
         sa.select(sessions.c.stop_at)
         .where(
-            sessions.c.app == _app,
+            of_apps,
             sessions.c.is_open,
             _is_free,
             sessions.c.stop_at > _now,

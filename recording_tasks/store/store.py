@@ -253,6 +253,13 @@ class Store:
             count, quota = connection.execute(statements.LIVE, {"app": app}).one()
         return count, dict(quota or {})
 
+    def live_together(self, account: str, apps: Sequence[str]) -> tuple[int, dict[str, Any]]:
+        """Count the same of all apps of an account, and read the account's quota."""
+        of_apps = {"app": account, "apps": list(apps)}
+        with self.database.read() as connection:
+            count, quota = connection.execute(statements.LIVE_TOGETHER, of_apps).one()
+        return count, dict(quota or {})
+
     def open_counts(self) -> dict[str, int]:
         """Count the recordings in each state that is not final."""
         open_states = statements.among(

@@ -238,10 +238,15 @@ class Writing:
         asked = self._connection.execute(statements.is_behind(), {"app": app, "now": now})
         return bool(asked.scalar_one())
 
-    def stops_ahead(self, app: str, now: datetime, until: datetime, most: int) -> list[datetime]:
+    def stops_ahead(
+        self, apps: Sequence[str], now: datetime, until: datetime, most: int
+    ) -> list[datetime]:
         """Read when the stops are due that lie just ahead and were not claimed yet."""
-        parameters = {"app": app, "now": now, "until": until, "most": most}
-        return list(self._connection.execute(statements.stops_ahead(), parameters).scalars())
+        is_one = len(apps) == 1
+        of_apps = {"app": apps[0]} if is_one else {"apps": list(apps)}
+        statement = statements.stops_ahead() if is_one else statements.stops_ahead_together()
+        parameters = {**of_apps, "now": now, "until": until, "most": most}
+        return list(self._connection.execute(statement, parameters).scalars())
 
     def sessions_by_id(self, session_ids: Sequence[str], now: datetime, most: int) -> list[Session]:
         """Read and hold the first of these sessions that nobody has claimed."""

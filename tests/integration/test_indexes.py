@@ -134,10 +134,15 @@ QUESTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"apps": ["default", "school"], "until": NOW + timedelta(minutes=4), "most": 3000},
     ),
     "live": (statements.LIVE, {"app": "default"}),
+    "live together": (statements.LIVE_TOGETHER, {"app": "account", "apps": ["default", "school"]}),
     "crowd": (statements.CROWD, {"app": "default", "now": NOW, "soon": UNTIL}),
     "stops_ahead": (
         statements.stops_ahead(),
         {"app": "default", "now": NOW, "until": UNTIL, "most": 30},
+    ),
+    "stops_ahead_together": (
+        statements.stops_ahead_together(),
+        {"apps": ["default", "school"], "now": NOW, "until": UNTIL, "most": 30},
     ),
     "is behind": (statements.is_behind(), {"app": "default", "now": NOW}),
     "apps_with_work": (statements.apps_with_work(), {"until": UNTIL, "ahead": UNTIL}),
@@ -173,7 +178,7 @@ def test_no_question_of_a_sweep_or_a_call_reads_the_past(store: Store, question:
 
     found = plan(store, statement, values)
 
-    most = {"live": RUN, "crowd": OPEN}  # they count
+    most = {"live": RUN, "live together": RUN, "crowd": OPEN}  # they count
     assert _looked_at(found) <= most.get(question, 400)
 
 
@@ -344,7 +349,7 @@ def _swept(store: Store) -> None:
     with store.writing() as writing:
         writing.due("default", NOW, UNTIL, 400)
         writing.upcoming(["default"], UNTIL, 3000)
-        writing.stops_ahead("default", NOW, UNTIL, 30)
+        writing.stops_ahead(["default"], NOW, UNTIL, 30)
         writing.is_behind("default", NOW)
         writing.uids_of("default", "c0")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from shelf import FAR, NINE, order, planned
 
 from recording_tasks.models import RecordingState, Session, SessionState, Step
 from recording_tasks.recorder import Dispatch, Recorder
+from recording_tasks.recorder.load import load_of
 from recording_tasks.settings import Settings, read_settings
 from recording_tasks.store import Store, rows
 from recording_tasks.store.schema import apps, recordings, sessions
@@ -268,6 +270,39 @@ def test_starts_ahead_are_one_more_question(store: Store, recorder: Recorder) ->
 
     asked = [one for one in sent if not one.startswith("BEGIN")]
     assert len(asked) == 1 + 4 * len(APPS) + 1
+
+
+def test_the_herds_of_an_account_are_planned_once_for_all_its_apps(
+    store: Store, recorder: Recorder, settings: Settings
+) -> None:
+    """A hundred apps share its quota: each asks for its own starts, and one for those of all."""
+    shared = Recorder(StillStore(store.database), replace(settings, account_rate=1000))
+    ahead = NINE + timedelta(seconds=100)
+    counts = []
+    for app in APPS:
+        fill(store, app, 3, due_at=ahead, start_at=ahead, stop_at=FAR)
+
+    for one in (recorder, shared):
+        with statements_sent() as sent:
+            one.sweep()
+        counts.append(sum("ORDER BY sessions.start_at" in statement for statement in sent))
+
+    assert counts == [len(APPS), len(APPS) + 1]
+
+
+def test_what_runs_of_an_account_is_counted_by_one_question(
+    store: Store, settings: Settings
+) -> None:
+    """Each worker asks it for each app every ten seconds, however many share the account."""
+    shared = replace(settings, account_rate=1000)
+    for app in (FIRST, LAST):
+        fill(store, app, 3, **{**QUERY, "due_at": FAR})
+
+    with statements_sent() as sent:
+        load = load_of(store, shared, FIRST)
+
+    assert load.live == 3
+    assert sum("count(*)" in one for one in sent) == 2
 
 
 def test_what_another_sweep_holds_is_passed_by(

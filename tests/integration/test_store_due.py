@@ -282,3 +282,5 @@ def test_what_agora_is_asked_about_is_counted(store: Store) -> None:
 
     assert store.live("default") == (2, {"factor": 0.5})
     assert store.live("unheard-of") == (0, {})
+    assert store.live_together("default", ["default", "unheard-of"]) == (2, {"factor": 0.5})
+    assert store.live_together("account", ["unheard-of"]) == (0, {})

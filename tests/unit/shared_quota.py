@@ -71,12 +71,14 @@ class Traffic:
     Attributes:
         others: When the other client calls, in any order.
         refused_share: The part of our calls that the gateway refuses whatever its count is.
+        heard_after: Seconds until a refusal is written down, at least and at most.
         begin: Unix seconds.
         now: When the next sweep comes.
     """
 
     others: Iterable[float] = ()
     refused_share: float = 0.0
+    heard_after: tuple[float, float] = (0.03, 0.4)
     begin: float = 1_795_000_000.0
     now: float = begin
     pace: Pace = field(default_factory=Pace)
@@ -141,4 +143,6 @@ class Traffic:
         is_refused = self._rng.random() < self.refused_share or not self._gateway.admit(at)
         self.outcomes.append(Outcome(at=at, key=call.key, is_refused=is_refused))
         if is_refused:
-            heappush(self._coming, (at + self._rng.uniform(0.03, 0.4), "answer", slot, call))
+            heappush(
+                self._coming, (at + self._rng.uniform(*self.heard_after), "answer", slot, call)
+            )

@@ -4,16 +4,23 @@ import json
 import socket
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cli_runs import Cli
 from lives import RULES, order
+from pydantic import SecretStr
 
+from recording_tasks.cli.checks import query_permit
 from recording_tasks.lifecycle import first_session
 from recording_tasks.models import RecordingState, SessionState, Step
+from recording_tasks.recorder.ledger import held
+from recording_tasks.settings import AppProfile, Settings
 from recording_tasks.simulator import running
 from recording_tasks.store import Database, Store
+
+NINE = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -117,6 +124,68 @@ def test_recordings_that_nobody_began_are_found(cli: Cli) -> None:
         connection.execute("UPDATE recordings SET start_at = '2026-01-01T00:00:00.000000+00:00'")
 
     assert "1 recordings should have begun" in cli.run("doctor").stdout
+
+
+def test_one_that_nobody_began_is_found_among_thousands_to_come(cli: Cli) -> None:
+    """A timetable of a year does not hide it."""
+    late = cli.recorded("lesson")
+    cli.recorded("the next")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute(
+            "UPDATE recordings SET start_at = '2026-01-01T00:00:00.000000+00:00' WHERE id = ?",
+            (late,),
+        )
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(recordings)")]
+        listed = ", ".join(f'"{name}"' for name in columns if name not in {"id", "key"})
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+            f"INSERT INTO recordings (id, {listed}) "
+            f"SELECT 'next-' || i, {listed} FROM n, recordings WHERE id <> ?",
+            (late,),
+        )
+
+    assert "1 recordings should have begun" in cli.run("doctor").stdout
+
+
+def test_one_that_waits_for_anothers_end_is_no_fault(cli: Cli) -> None:
+    """A worker said so; that there is none would be wrong."""
+    cli.recorded("lesson")
+    with sqlite3.connect(cli.file) as connection:
+        connection.execute("UPDATE recordings SET start_at = '2026-01-01T00:00:00.000000+00:00'")
+        connection.execute("UPDATE sessions SET reason = 'waited for another session''s end'")
+
+    result = cli.run("doctor").stdout
+
+    assert "should have begun" not in result
+    assert "1 recordings wait" in result
+
+
+class HeldUpStore(Store):
+    """A store whose row took half a second to come by, the first time."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.asked = 0
+
+    def now(self) -> datetime:
+        self.asked += 1
+        return NINE + timedelta(seconds=0.0 if self.asked == 1 else 0.5)
+
+
+def test_its_query_leaves_at_a_slot_however_long_that_took_to_get(cli: Cli) -> None:
+    """A call that leaves later would meet the calls of the next second."""
+    cli.run("migrate")
+    store = HeldUpStore(Database(f"sqlite:///{cli.file}"))
+    app = AppProfile(
+        name="default", app_id="a" * 32, customer_id="c", customer_secret=SecretStr("s")
+    )
+    settings = Settings(base_urls=("https://example.org",), apps={"default": app})
+
+    query_permit(settings, app, store)()
+
+    with store.writing() as writing:
+        assert held(writing, settings, "default").taken == (store.now().timestamp(),)
+    store.database.close()
 
 
 def test_old_tables_are_found(cli: Cli) -> None:

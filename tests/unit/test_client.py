@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client_calls import CREDENTIALS, acquire, client_of, free, start
+from client_calls import CREDENTIALS, NO_NAME, acquire, client_of, free, start
 from client_servers import (
     RESOURCE,
     SID,
@@ -242,15 +242,42 @@ def test_a_connection_that_is_closed_during_the_wait_is_opened_anew() -> None:
     """Nothing is sent into it: a start's outcome would be unknown."""
     body = stop_body("room", "7", async_stop=True)
 
+    asked: list[int] = []
+
     def wait() -> None:
-        for sock in server.open:
-            sock.shutdown(socket.SHUT_RDWR)
+        asked.append(len(asked))
+        if len(asked) == 1:
+            for sock in server.open:
+                sock.shutdown(socket.SHUT_RDWR)
 
     with serving(answer()) as server, client_of(server.url) as client:
         client.stop(Mode.MIX, RESOURCE, SID, body, permit=free)
         client.stop(Mode.MIX, RESOURCE, SID, body, permit=wait)
 
     assert [one.connection for one in server.requests] == [1, 2]
+    assert asked == [0, 1]  # once more when the new one stands: to connect took time
+
+
+def test_a_repeat_asks_for_its_permit_when_its_connection_stands(tmp_path: Path) -> None:
+    """To connect takes round trips: it would reach Agora later than its slot."""
+    certificate = make_certificate(tmp_path)
+    ca_file = str(certificate.certificate)
+    held: list[int] = []
+    alive = answer(200, SUCCESS | {"serverResponse": {}})
+    with (
+        serving(hang_up, alive, tls=certificate.server_context()) as server,
+        client_of(server.url, ca_file=ca_file) as broken,
+        client_of(NO_NAME, server.url, ca_file=ca_file) as moved,
+    ):
+        for client in (broken, moved):
+            client.query(
+                Mode.MIX, RESOURCE, SID, permit=lambda: held.append(server.connection_count)
+            )
+
+    connections = [one.connection for one in server.requests]
+    assert connections == [1, 2, 3]
+    assert held[:2] == connections[:2]
+    assert held[-1] == connections[-1]
 
 
 def test_a_permit_may_forbid() -> None:

@@ -374,6 +374,21 @@ def test_a_clock_that_was_set_back_stops_no_stop() -> None:
     assert opened.slots["poll"] <= NOON + 2 * Pace().poll_spacing
 
 
+def test_a_clock_that_was_set_back_holds_no_acquire_and_takes_no_room() -> None:
+    """By an hour, after a 406 and the ends of two sessions: nobody waits for that hour again."""
+    later = NOON + 3600
+    quota = Quota().overloaded(later, 30.0).with_left(later, 6.0).with_left(later, 6.0)
+    wanted = [wish("a", Step.ACQUIRE), wish("b", Step.ACQUIRE)]
+
+    allotment = allot(quota, Pace(), wanted, NOON, HORIZON)
+    again = allot(allotment.quota.overloaded(NOON, 30.0), Pace(), wanted, NOON + 2, HORIZON)
+
+    assert allotment.slots == {"a": NOON}
+    assert again.slots == {}
+    assert quota.leaving(NOON - 6.0, NOON) == 0
+    assert quota.with_left(NOON, 6.0).left == (NOON,)
+
+
 def test_a_start_that_is_reserved_early_leaves_the_stops_of_its_instant_their_slots() -> None:
     """Ten stops go first; without them the start would have gone at the instant itself."""
     pace, instant = Pace(rate=10), NOON + 2

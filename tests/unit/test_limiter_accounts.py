@@ -89,3 +89,15 @@ def test_without_an_account_rate_the_account_is_not_asked() -> None:
 
     assert slot == NOON
     assert quota.outer is None
+
+
+def test_stops_of_other_apps_take_the_accounts_slots_and_none_of_the_apps() -> None:
+    """Ten a second for each app and twenty together: fifteen stops of others leave five."""
+    both, ahead = pace(10, 20), NOON + 2
+    quota = Quota(outer=Quota())
+
+    first, _ = reserve(quota, both, Step.START, ahead, NOON, stops_of_others=[ahead] * 15)
+    later, _ = reserve(quota, both, Step.START, ahead, NOON, stops_of_others=[ahead] * 25)
+
+    assert ahead <= first <= ahead + 0.2
+    assert ahead + both.period <= later <= ahead + both.period + 0.2

@@ -32,6 +32,16 @@ def test_with_half_eaten_the_other_half_is_ours(others: Iterator[float]) -> None
     assert traffic.rate(60, 900) >= 0.88 * HALF
 
 
+def test_refusals_that_are_heard_late_tell_the_same() -> None:
+    """After three to six seconds: what had left before the refused call is still remembered."""
+    traffic = Traffic(others=evenly(HALF, NOON, NOON + 600), heard_after=(3.0, 6.0))
+
+    traffic.go_on(600, queue=40)
+
+    assert traffic.refused(60, 600) < 0.1  # many had left before the first of them was heard
+    assert traffic.rate(60, 600) >= 0.5 * HALF
+
+
 def test_the_whole_rate_is_back_within_a_minute_after_they_leave() -> None:
     """Calls that are let through prove it."""
     traffic = Traffic(others=evenly(HALF, NOON, NOON + 300))

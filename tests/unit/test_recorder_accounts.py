@@ -141,3 +141,27 @@ def test_a_row_that_makes_no_sense_holds_up_no_other_app(
 
     assert recording.state is RecordingState.STOPPED
     assert "sweep.failed app=default" in caplog.text
+
+
+def test_a_start_that_is_reserved_early_leaves_the_stops_of_all_apps_their_slots(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """Thirty stops of one app and thirty starts of another, of one instant: the stops go first."""
+    agora.configure(pcw=500)
+    desk = make_desk(RECORDING_ACCOUNT_RATE="10", **school(agora))
+    instant = NINE + timedelta(seconds=120)
+    for number in range(30):
+        desk.record(
+            app="school", channel=f"ends-{number}", duration=None, stop_at=instant.isoformat()
+        )
+    for number in range(30):
+        desk.record(channel=f"room-{number}", start_at=instant.isoformat(), duration=600)
+
+    desk.until(lambda: len(desk.calls("start")) == 60)
+
+    stops = [call["simulated_at"] for call in desk.calls("stop")]
+    starts = [
+        call["simulated_at"] for call in desk.calls("start") if call["cname"].startswith("room")
+    ]
+    assert (len(stops), len(starts)) == (30, 30)
+    assert max(stops) < min(starts)
