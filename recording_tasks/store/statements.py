@@ -20,7 +20,7 @@ def among(words: Iterable[str | int]) -> sa.BindParameter[Any]:
 
 _LANES = tuple(sorted({step.lane for step in Step}))
 _START_LANES = (Step.START.lane, Step.ACQUIRE.lane)
-_WAITS = (SessionState.STOPPING.value, SessionState.UNACCOUNTED.value)  # because of their end
+_WAITS = (SessionState.UNACCOUNTED.value,)  # because of its end
 _BEGINS = (SessionState.PLANNED.value, SessionState.ACQUIRED.value, SessionState.STARTING.value)
 _id = sa.bindparam("id", type_=sa.Text())
 _app = sa.bindparam("app", type_=sa.Text())
@@ -29,6 +29,8 @@ _now = sa.bindparam("now", type_=sessions.c.due_at.type)
 _until = sa.bindparam("until", type_=sessions.c.due_at.type)
 _ahead = sa.bindparam("ahead", type_=sessions.c.due_at.type)
 _most = sa.bindparam("most", type_=sa.Integer())
+# What repeats its stop waits in the stops' own lane.  A stop in doubt may stand in another one.
+_ends_yet = sessions.c.lane != Step.STOP.lane
 _is_free = sa.or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= _now)
 
 CLAIM_COLUMNS = (
@@ -188,13 +190,14 @@ def due() -> sa.Executable:
     """Read and hold the free sessions that need something until then, some of each lane.
 
     One that is due for two reasons comes twice.  Stops of what runs have a place of their own: what
-    was never begun and is over now takes none of it.  Of the starts of one instant, whose resource
-    is the oldest comes first: of a large herd's, others would grow too old.
+    was never begun and is over now takes none of it, nor does what repeats its stop.  Of the starts
+    of one instant, whose resource is the oldest comes first: of a large herd's, others would grow
+    too old.
     """
     # Said by what it is not: most of what is over is neither, so that the planner sees no reason
     # to read all that is open instead of the first of an order.
     mine = sa.and_(sessions.c.app == _app, sessions.c.is_open, _is_free)
-    ends = sa.select(sessions).where(mine, sessions.c.stop_at <= _until)
+    ends = sa.select(sessions).where(mine, _ends_yet, sessions.c.stop_at <= _until)
     branches = [
         ends.where(sessions.c.state.not_in(among(others))).order_by(sessions.c.stop_at)
         for others in ((*_WAITS, *_BEGINS), _WAITS)
@@ -224,7 +227,7 @@ def is_behind() -> sa.Executable:
     ]
     ends = (
         sa.select(sessions.c.stop_at)
-        .where(mine, sessions.c.stop_at <= _now)
+        .where(mine, _ends_yet, sessions.c.stop_at <= _now)
         .where(sessions.c.state.not_in(among((*_WAITS, *_BEGINS))))
         .order_by(sessions.c.stop_at)
     )
@@ -240,6 +243,7 @@ def stops_ahead() -> sa.Executable:
             sessions.c.app == _app,
             sessions.c.is_open,
             _is_free,
+            _ends_yet,
             sessions.c.stop_at > _now,
             sessions.c.stop_at <= _until,
             sessions.c.state.not_in(among((*_WAITS, *_BEGINS))),

@@ -127,6 +127,21 @@ def test_a_worker_that_dies_in_a_stop_leaves_nothing_running(desk: Desk, was_sen
     assert desk.running() == 0
 
 
+def test_a_stop_in_doubt_whose_next_message_is_lost_does_not_wait_for_a_query(desk: Desk) -> None:
+    """One worker died in the stop, what was sent to another is lost: it is sent again at once."""
+    recording_id = desk.record()
+    desk.until_recording(recording_id)
+    desk.recorder.stop(recording_id)
+    take(desk, recording_id, Step.STOP)
+    (lost,) = until_claimed(desk)
+    lost_at = desk.clock.now
+
+    (again,) = until_claimed(desk)
+
+    assert lost.step is again.step is Step.STOP
+    assert desk.clock.now - lost_at < timedelta(seconds=20)  # the next query is 100 s away
+
+
 def test_a_slow_worker_that_was_given_up_brings_the_sid_after_all(
     make_desk: Callable[..., Desk], agora: Simulator
 ) -> None:
