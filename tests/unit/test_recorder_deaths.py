@@ -246,6 +246,25 @@ def test_a_404_that_was_kept_for_minutes_is_no_proof_that_a_session_is_gone(
     assert desk.latest(recording_id).suspected_at is None
 
 
+def test_an_early_look_that_was_kept_for_minutes_is_no_proof_that_a_session_never_began(
+    desk: Desk, agora: Simulator
+) -> None:
+    """It was still joining when it was asked; it records by the time that can be written."""
+    agora.configure(join_seconds=8)
+    recording_id = desk.record(duration=3600)
+    (query,) = until_claimed(desk)
+    store = flaky(desk)
+    desk.clock.sleep_until(query.slot_at)
+    store.away = 150  # tries, a second apart
+
+    desk.recorder.run(recording_id, query.step, query.claim)
+    desk.until_recording(recording_id)
+
+    assert store.away == 0
+    assert len(desk.sessions(recording_id)) == 1
+    assert desk.calls("stop") == []
+
+
 def until_claimed(desk: Desk) -> list[Dispatch]:
     """Beat without doing it, until something is claimed."""
     while not (claimed := desk.recorder.sweep()):
