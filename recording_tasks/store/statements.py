@@ -92,7 +92,13 @@ LIVE = sa.select(
     _quota.scalar_subquery(),
 )
 
-_may_run = [state.value for state in SessionState if state.may_run or state.has_resource]
+# Not those that are unaccounted: after an outage of start most of them never began, and they
+# would hold their places for hours.  Where they did, Agora itself says that there is no room.
+_has_room = [
+    state.value
+    for state in SessionState
+    if (state.may_run or state.has_resource) and state is not SessionState.UNACCOUNTED
+]
 _soon = sa.bindparam("soon", type_=sessions.c.due_at.type)
 _is_acquired = sa.and_(sessions.c.claimed.is_not(None), sessions.c.lease_until > _now)
 _begins = sa.and_(sessions.c.app == _app, sessions.c.is_open, sessions.c.lane == Step.ACQUIRE.lane)
@@ -103,7 +109,7 @@ CROWD = sa.select(
         sessions.c.app == _app,
         sessions.c.is_open,
         sessions.c.lane.in_(among(lane for lane in _LANES if lane != Step.ACQUIRE.lane)),
-        sessions.c.state.in_(among(_may_run)),
+        sessions.c.state.in_(among(_has_room)),
     )
     .scalar_subquery(),
     sa.select(sa.func.count())
