@@ -25,6 +25,7 @@ from recording_tasks.lifecycle.endings import (
     is_superseded,
     session_line,
     unaccounted,
+    unheard,
 )
 from recording_tasks.lifecycle.rules import Change, Moment, delay_after
 from recording_tasks.lifecycle.steps import is_fresh
@@ -82,7 +83,6 @@ def _acquire_refused(at: Moment, recording: Recording, session: Session, answer:
 
 def _start_refused(at: Moment, recording: Recording, session: Session, answer: Refused) -> Change:
     may_run = answer.may_have_run or session.state is SessionState.STARTING
-    may_run = may_run or answer.remedy is Remedy.RUNS_ALREADY
     match answer.remedy:
         case Remedy.PARAMETERS | Remedy.REFUSED if not may_run:
             return _hopeless(at, recording, session, answer)
@@ -96,8 +96,10 @@ def _start_refused(at: Moment, recording: Recording, session: Session, answer: R
             return _with_new_resource(at, recording, session, answer)
         case Remedy.SAME_RESOURCE | Remedy.SAME_AGAIN | Remedy.OVERLOADED:
             return _start_again(at, recording, session, answer, may_run=may_run)
-        case _ if may_run:
+        case Remedy.RUNS_ALREADY:
             return unaccounted(recording, session, at)
+        case _ if may_run:
+            return unheard(recording, session, at)
         case _:
             return _hopeless(at, recording, session, answer)
 
@@ -111,7 +113,7 @@ def _start_again(
         session = replace(session, attempts=0)  # until now nothing had reached Agora
     if session.attempts >= len(delays):
         if may_run:
-            return unaccounted(recording, session, at)
+            return unheard(recording, session, at)
         return _with_new_resource(at, recording, session, answer)
     wait = delay_after(delays, session.attempts + 1)
     session = again(at, session, Step.START, answer, wait)
