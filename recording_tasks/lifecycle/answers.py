@@ -186,9 +186,7 @@ def _observed(
     return Change(recording=recording, session=on_course(at, recording, session))
 
 
-def _not_yet(
-    at: Moment, recording: Recording, session: Session, asked_at: datetime
-) -> Change:
+def _not_yet(at: Moment, recording: Recording, session: Session, asked_at: datetime) -> Change:
     """Ask again until the time to begin is over; then stop it and go on with another uid.
 
     Only one that was asked for after that time proves it: an answer may be kept for minutes.

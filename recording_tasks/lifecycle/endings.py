@@ -71,7 +71,7 @@ def _never_begun(session: Session, now: datetime) -> str:
 
 def _expired(recording: Recording, session: Session, at: Moment) -> Change:
     """Let an unaccounted session go; not while its recording goes on beyond what was assumed."""
-    gone_by = _gone_by(recording, session, at)
+    gone_by = surely_gone_by(recording, session, at)
     if not recording.state.is_final and gone_by > at.now:
         later = replace(session, gone_by=gone_by, due_at=gone_by)
         return Change(recording=recording, session=later)
@@ -88,7 +88,7 @@ def unaccounted(
     It cannot be queried or stopped without its sid; it ends by itself.  Each further one records
     the channel beside it: they are bounded as those that never record.
     """
-    end = _gone_by(recording, session, at)
+    end = surely_gone_by(recording, session, at)
     session = replace(
         session,
         state=SessionState.UNACCOUNTED,
@@ -115,7 +115,7 @@ def unheard(recording: Recording, session: Session, at: Moment) -> Change:
     return unaccounted(recording, session, at)
 
 
-def _gone_by(recording: Recording, session: Session, at: Moment) -> datetime:
+def surely_gone_by(recording: Recording, session: Session, at: Moment) -> datetime:
     """Tell when a session that nobody can stop is surely over.
 
     It ends when its channel has been empty for its idle time, which is taken to begin when the

@@ -24,6 +24,7 @@ from recording_tasks.lifecycle.endings import (
     finished,
     is_superseded,
     session_line,
+    surely_gone_by,
     unaccounted,
     unheard,
 )
@@ -86,13 +87,15 @@ def _start_refused(at: Moment, recording: Recording, session: Session, answer: R
     match answer.remedy:
         case Remedy.PARAMETERS | Remedy.REFUSED if not may_run:
             return _hopeless(at, recording, session, answer)
-        case Remedy.OTHER_UID if not may_run and session.uid == recording.uid:
+        case Remedy.OTHER_UID if not may_run and _is_others_uid(recording, session):
             return ended(recording, session, at, SessionState.FAILED, answer.reason)
-        case Remedy.OTHER_UID:  # nobody else has a uid that we chose: an earlier start of it worked
+        case Remedy.OTHER_UID:  # an earlier start of it worked
             return unaccounted(
                 recording, session, at, "its uid records already, and no answer came"
             )
         case Remedy.NEW_RESOURCE if not may_run:
+            if is_fresh(session, at.now, at.rules):  # else it was not sent
+                session = replace(session, gone_by=surely_gone_by(recording, session, at))
             return _with_new_resource(at, recording, session, answer)
         case Remedy.SAME_RESOURCE | Remedy.SAME_AGAIN | Remedy.OVERLOADED:
             return _start_again(at, recording, session, answer, may_run=may_run)
@@ -102,6 +105,14 @@ def _start_refused(at: Moment, recording: Recording, session: Session, answer: R
             return unheard(recording, session, at)
         case _:
             return _hopeless(at, recording, session, answer)
+
+
+def _is_others_uid(recording: Recording, session: Session) -> bool:
+    """Tell whether another's session has the uid: nobody else has one that we chose.
+
+    Where Agora refused a start of the caller's uid before, that one may have worked after all.
+    """
+    return session.uid == recording.uid and session.gone_by is None
 
 
 def _start_again(

@@ -129,15 +129,16 @@ def test_a_conflict_is_solved_with_another_uid(desk: Desk) -> None:
     assert desk.running() == 0
 
 
+@pytest.mark.parametrize("uid", [None, "777"], ids=["our uid", "the caller's"])
 def test_a_refused_start_that_worked_after_all_is_found_by_its_uid(
-    desk: Desk, agora: Simulator, caplog: pytest.LogCaptureFixture
+    desk: Desk, agora: Simulator, caplog: pytest.LogCaptureFixture, uid: str | None
 ) -> None:
     """502, and the next start of this uid meets 53: the first one runs, and somebody is told."""
     caplog.set_level(logging.WARNING)
     leaves_at_ten_past(agora)
     agora.fault("start", "refuse", code=502, carry_out=True)
 
-    recording_id = desk.record()
+    recording_id = desk.record(uid=uid)
     desk.until_recording(recording_id)
     first, second = desk.sessions(recording_id)
     desk.until_final(recording_id)
