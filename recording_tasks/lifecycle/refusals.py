@@ -12,6 +12,7 @@ from recording_tasks.lifecycle.courses import (
     again,
     early_exit,
     heard,
+    next_look,
     noted,
     on_course,
     stop_settled,
@@ -185,7 +186,10 @@ def _update_refused(
         session = on_course(at, recording, heard(session, step, call.version))
         return noted(at, recording, session, f"session.{step.value}_refused", answer)
     wait = delay_after(at.rules.call_delays, session.attempts + 1)
-    return Change(recording=recording, session=again(at, session, step, answer, wait))
+    after = again(at, session, step, answer, wait)
+    if (look_at := next_look(at, session)) <= after.due_at:  # the update comes after it
+        after = replace(after, step=Step.QUERY, due_at=look_at)
+    return Change(recording=recording, session=after)
 
 
 def _stop_refused(
