@@ -283,7 +283,8 @@ class Session:
         stop_reached: Whether an earlier stop reached Agora's backend, so that a 404 means done.
         is_given_up: Whether we stop it to replace it, not because the recording is over.
         controllable_until: After it, Agora refuses query, update and stop.
-        gone_by: An unaccounted session is surely over by then.
+        gone_by: An unaccounted session is surely over by then; so is what a start began that Agora
+            refused, should it have worked.
         start_by: One that was never started by then is not started any more.
         ends_at: When its token or our control of it ends; another session takes over before.
         recheck_at: When Agora is asked once more about one that was given up for a 404.

@@ -90,7 +90,8 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
                 asked_at=call.asked_at or at.now,
             )
         case Observed():
-            change = _observed(at, recording, session, call.answer)
+            asked_at = call.asked_at or at.now
+            change = _observed(at, recording, session, call.answer, asked_at)
         case Updated():
             change = _updated(at, recording, session, call)
         case Stopped():
@@ -157,7 +158,9 @@ def _started(
     return told(at, _starting(recording), session, sid=answer.sid, uid=session.uid, **facts)
 
 
-def _observed(at: Moment, recording: Recording, session: Session, answer: Observed) -> Change:
+def _observed(
+    at: Moment, recording: Recording, session: Session, answer: Observed, asked_at: datetime
+) -> Change:
     session = replace(
         session,
         status=answer.status,
@@ -179,21 +182,25 @@ def _observed(at: Moment, recording: Recording, session: Session, answer: Observ
             )
         return told(at, recording, on_course(at, recording, session))
     if session.confirmed_at is None:
-        return _not_yet(at, recording, session)
+        return _not_yet(at, recording, session, asked_at)
     return Change(recording=recording, session=on_course(at, recording, session))
 
 
-def _not_yet(at: Moment, recording: Recording, session: Session) -> Change:
-    """Ask again until the time to begin is over; then stop it and go on with another uid."""
+def _not_yet(at: Moment, recording: Recording, session: Session, asked_at: datetime) -> Change:
+    """Ask again until the time to begin is over; then stop it and go on with another uid.
+
+    Only one that was asked for after that time proves it: an answer may be kept for minutes.
+    """
     began = session.started_at or at.now
-    left = began + at.rules.confirm_within - at.now
-    if left <= timedelta(0):
+    until = began + at.rules.confirm_within
+    if asked_at >= until:
         session = replace(session, state=SessionState.STOPPING, step=Step.STOP, is_given_up=True)
         session = replace(session, due_at=at.now, reason=NEVER_SEEN)
         return told(at, recording, session)
     tries = 2 + sum(
         began + at.rules.first_query + delay <= at.now for delay in at.rules.confirm_delays
     )
+    left = max(until - at.now, timedelta(0))
     wait = min(delay_after(at.rules.confirm_delays, tries - 1), left)
     return Change(
         recording=recording,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from recording_tasks.lifecycle.call import Refused
 from recording_tasks.lifecycle.endings import (
@@ -28,14 +28,18 @@ def on_course(at: Moment, recording: Recording, session: Session) -> Session:
         return replace(session, step=Step.UPDATE, due_at=at.now)
     if session.layout_version < recording.layout_version:
         return replace(session, step=Step.UPDATE_LAYOUT, due_at=at.now)
+    return replace(session, step=Step.QUERY, due_at=next_look(at, session))
+
+
+def next_look(at: Moment, session: Session) -> datetime:
+    """Tell when a session that runs is to be asked about, whatever else it waits for."""
     if session.confirmed_at is None:
         began = session.started_at or at.now
-        soon = max(at.now, began + at.rules.first_query)
-        return replace(session, step=Step.QUERY, due_at=soon)
+        return max(at.now, began + at.rules.first_query)
     due_at = (session.queried_at or at.now) + at.rules.query_every
     if needs_relief(session, at.rules):
         due_at = min(due_at, relief_at(session, at.rules))
-    return replace(session, step=Step.QUERY, due_at=max(at.now, due_at))
+    return max(at.now, due_at)
 
 
 def heard(session: Session, step: Step, version: int) -> Session:

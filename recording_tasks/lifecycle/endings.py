@@ -56,7 +56,7 @@ def lapsed(recording: Recording, session: Session, at: Moment) -> Change:
     if session.state is SessionState.UNACCOUNTED:
         return _expired(recording, session, at)
     if may_run:
-        return unaccounted(recording, session, at)
+        return unheard(recording, session, at)
     why = session.reason or _never_begun(session, now)
     session = closed(session, SessionState.FAILED, now, why)
     change = _time_over(recording, session, now)
@@ -71,7 +71,7 @@ def _never_begun(session: Session, now: datetime) -> str:
 
 def _expired(recording: Recording, session: Session, at: Moment) -> Change:
     """Let an unaccounted session go; not while its recording goes on beyond what was assumed."""
-    gone_by = _gone_by(recording, session, at)
+    gone_by = surely_gone_by(recording, session, at)
     if not recording.state.is_final and gone_by > at.now:
         later = replace(session, gone_by=gone_by, due_at=gone_by)
         return Change(recording=recording, session=later)
@@ -83,11 +83,12 @@ def _expired(recording: Recording, session: Session, at: Moment) -> Change:
 def unaccounted(
     recording: Recording, session: Session, at: Moment, why: str = "its start got no answer"
 ) -> Change:
-    """Keep a session on the books whose start may have worked, and go on with another uid.
+    """Keep a session on the books that runs without a sid, and go on with another uid.
 
-    It cannot be queried or stopped without its sid; it ends by itself.
+    It cannot be queried or stopped without its sid; it ends by itself.  Each further one records
+    the channel beside it: they are bounded as those that never record.
     """
-    end = _gone_by(recording, session, at)
+    end = surely_gone_by(recording, session, at)
     session = replace(
         session,
         state=SessionState.UNACCOUNTED,
@@ -98,23 +99,23 @@ def unaccounted(
         reason=f"{why} with a sid: it may run until its channel is empty",
     )
     line = session_line(session, at.now, uid=session.uid, resource_id=session.resource_id)
-    change = after_session(_kept_trying(recording, session, at), session, at)
+    change = after_session(recording, session, at)
     return replace(change, entries=(line, *change.entries))
 
 
-def _kept_trying(recording: Recording, session: Session, at: Moment) -> Recording:
-    """Never give up for starts that nobody heard of: an outage says nothing of the recording.
+def unheard(recording: Recording, session: Session, at: Moment) -> Change:
+    """Keep a session on the books whose start nobody heard of, and never give up for it.
 
-    They are spaced ever wider all the same.  A web page's session cannot be left by everybody and
-    so runs on for hours: there they count.
+    An outage says nothing of the recording; further starts are spaced ever wider all the same.
+    A web page's session cannot be left by everybody and so runs on for hours: there they count.
     """
-    if session.mode is Mode.WEB:
-        return recording
-    most = max(0, at.rules.restarts_in_a_row - 2)  # the next may still be one that never records
-    return replace(recording, failed_in_a_row=min(recording.failed_in_a_row, most))
+    if session.mode is not Mode.WEB:
+        most = max(0, at.rules.restarts_in_a_row - 2)  # the next may be one that never records
+        recording = replace(recording, failed_in_a_row=min(recording.failed_in_a_row, most))
+    return unaccounted(recording, session, at)
 
 
-def _gone_by(recording: Recording, session: Session, at: Moment) -> datetime:
+def surely_gone_by(recording: Recording, session: Session, at: Moment) -> datetime:
     """Tell when a session that nobody can stop is surely over.
 
     It ends when its channel has been empty for its idle time, which is taken to begin when the

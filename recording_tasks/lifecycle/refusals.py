@@ -12,6 +12,7 @@ from recording_tasks.lifecycle.courses import (
     again,
     early_exit,
     heard,
+    next_look,
     noted,
     on_course,
     stop_settled,
@@ -24,7 +25,9 @@ from recording_tasks.lifecycle.endings import (
     finished,
     is_superseded,
     session_line,
+    surely_gone_by,
     unaccounted,
+    unheard,
 )
 from recording_tasks.lifecycle.rules import Change, Moment, delay_after
 from recording_tasks.lifecycle.steps import is_fresh
@@ -82,24 +85,35 @@ def _acquire_refused(at: Moment, recording: Recording, session: Session, answer:
 
 def _start_refused(at: Moment, recording: Recording, session: Session, answer: Refused) -> Change:
     may_run = answer.may_have_run or session.state is SessionState.STARTING
-    may_run = may_run or answer.remedy is Remedy.RUNS_ALREADY
     match answer.remedy:
         case Remedy.PARAMETERS | Remedy.REFUSED if not may_run:
             return _hopeless(at, recording, session, answer)
-        case Remedy.OTHER_UID if not may_run and session.uid == recording.uid:
+        case Remedy.OTHER_UID if not may_run and _is_others_uid(recording, session):
             return ended(recording, session, at, SessionState.FAILED, answer.reason)
-        case Remedy.OTHER_UID:  # nobody else has a uid that we chose: an earlier start of it worked
+        case Remedy.OTHER_UID:  # an earlier start of it worked
             return unaccounted(
                 recording, session, at, "its uid records already, and no answer came"
             )
         case Remedy.NEW_RESOURCE if not may_run:
+            if is_fresh(session, at.now, at.rules):  # else it was not sent
+                session = replace(session, gone_by=surely_gone_by(recording, session, at))
             return _with_new_resource(at, recording, session, answer)
         case Remedy.SAME_RESOURCE | Remedy.SAME_AGAIN | Remedy.OVERLOADED:
             return _start_again(at, recording, session, answer, may_run=may_run)
-        case _ if may_run:
+        case Remedy.RUNS_ALREADY:
             return unaccounted(recording, session, at)
+        case _ if may_run:
+            return unheard(recording, session, at)
         case _:
             return _hopeless(at, recording, session, answer)
+
+
+def _is_others_uid(recording: Recording, session: Session) -> bool:
+    """Tell whether another's session has the uid: nobody else has one that we chose.
+
+    Where Agora refused a start of the caller's uid before, that one may have worked after all.
+    """
+    return session.uid == recording.uid and session.gone_by is None
 
 
 def _start_again(
@@ -111,7 +125,7 @@ def _start_again(
         session = replace(session, attempts=0)  # until now nothing had reached Agora
     if session.attempts >= len(delays):
         if may_run:
-            return unaccounted(recording, session, at)
+            return unheard(recording, session, at)
         return _with_new_resource(at, recording, session, answer)
     wait = delay_after(delays, session.attempts + 1)
     session = again(at, session, Step.START, answer, wait)
@@ -172,7 +186,10 @@ def _update_refused(
         session = on_course(at, recording, heard(session, step, call.version))
         return noted(at, recording, session, f"session.{step.value}_refused", answer)
     wait = delay_after(at.rules.call_delays, session.attempts + 1)
-    return Change(recording=recording, session=again(at, session, step, answer, wait))
+    after = again(at, session, step, answer, wait)
+    if (look_at := next_look(at, session)) <= after.due_at:  # the update comes after it
+        after = replace(after, step=Step.QUERY, due_at=look_at)
+    return Change(recording=recording, session=after)
 
 
 def _stop_refused(

@@ -228,7 +228,9 @@ def _wanted(
         must_be_free = stop_at - settings.rules.query_gap  # a query beside a stop spoils its answer
         if max(due_at, now) > must_be_free:
             step, due_at = Step.STOP, stop_at
-    if step is Step.STOP and stop_at is not None and session.state in _RUNS:
+    # One whose stop is in doubt waits for it under its old step, until an answer is written.
+    is_first = session.state in _RUNS or session.step is not Step.STOP
+    if step is Step.STOP and stop_at is not None and is_first:
         due_at = stop_at
     if step is Step.REST or due_at > until:
         return None

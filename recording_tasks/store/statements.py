@@ -20,7 +20,7 @@ def among(words: Iterable[str | int]) -> sa.BindParameter[Any]:
 
 _LANES = tuple(sorted({step.lane for step in Step}))
 _START_LANES = (Step.START.lane, Step.ACQUIRE.lane)
-_WAITS = (SessionState.STOPPING.value, SessionState.UNACCOUNTED.value)  # because of their end
+_WAITS = (SessionState.UNACCOUNTED.value,)  # because of its end
 _BEGINS = (SessionState.PLANNED.value, SessionState.ACQUIRED.value, SessionState.STARTING.value)
 _id = sa.bindparam("id", type_=sa.Text())
 _app = sa.bindparam("app", type_=sa.Text())
@@ -29,6 +29,8 @@ _now = sa.bindparam("now", type_=sessions.c.due_at.type)
 _until = sa.bindparam("until", type_=sessions.c.due_at.type)
 _ahead = sa.bindparam("ahead", type_=sessions.c.due_at.type)
 _most = sa.bindparam("most", type_=sa.Integer())
+# What repeats its stop waits in the stops' own lane.  A stop in doubt may stand in another one.
+_ends_yet = sessions.c.lane != Step.STOP.lane
 _is_free = sa.or_(sessions.c.lease_until.is_(None), sessions.c.lease_until <= _now)
 
 CLAIM_COLUMNS = (
@@ -93,7 +95,13 @@ LIVE_TOGETHER = sa.select(
     _quota.scalar_subquery(),
 )
 
-_may_run = [state.value for state in SessionState if state.may_run or state.has_resource]
+# Not those that are unaccounted: after an outage of start most of them never began, and they
+# would hold their places for hours.  Where they did, Agora itself says that there is no room.
+_has_room = [
+    state.value
+    for state in SessionState
+    if (state.may_run or state.has_resource) and state is not SessionState.UNACCOUNTED
+]
 _soon = sa.bindparam("soon", type_=sessions.c.due_at.type)
 _is_acquired = sa.and_(sessions.c.claimed.is_not(None), sessions.c.lease_until > _now)
 _begins = sa.and_(sessions.c.app == _app, sessions.c.is_open, sessions.c.lane == Step.ACQUIRE.lane)
@@ -104,7 +112,7 @@ CROWD = sa.select(
         sessions.c.app == _app,
         sessions.c.is_open,
         sessions.c.lane.in_(among(lane for lane in _LANES if lane != Step.ACQUIRE.lane)),
-        sessions.c.state.in_(among(_may_run)),
+        sessions.c.state.in_(among(_has_room)),
     )
     .scalar_subquery(),
     sa.select(sa.func.count())
@@ -191,13 +199,14 @@ def due() -> sa.Executable:
     """Read and hold the free sessions that need something until then, some of each lane.
 
     One that is due for two reasons comes twice.  Stops of what runs have a place of their own: what
-    was never begun and is over now takes none of it.  Of the starts of one instant, whose resource
-    is the oldest comes first: of a large herd's, others would grow too old.
+    was never begun and is over now takes none of it, nor does what repeats its stop.  Of the starts
+    of one instant, whose resource is the oldest comes first: of a large herd's, others would grow
+    too old.
     """
     # Said by what it is not: most of what is over is neither, so that the planner sees no reason
     # to read all that is open instead of the first of an order.
     mine = sa.and_(sessions.c.app == _app, sessions.c.is_open, _is_free)
-    ends = sa.select(sessions).where(mine, sessions.c.stop_at <= _until)
+    ends = sa.select(sessions).where(mine, _ends_yet, sessions.c.stop_at <= _until)
     branches = [
         ends.where(sessions.c.state.not_in(among(others))).order_by(sessions.c.stop_at)
         for others in ((*_WAITS, *_BEGINS), _WAITS)
@@ -227,7 +236,7 @@ def is_behind() -> sa.Executable:
     ]
     ends = (
         sa.select(sessions.c.stop_at)
-        .where(mine, sessions.c.stop_at <= _now)
+        .where(mine, _ends_yet, sessions.c.stop_at <= _now)
         .where(sessions.c.state.not_in(among((*_WAITS, *_BEGINS))))
         .order_by(sessions.c.stop_at)
     )
@@ -252,6 +261,7 @@ def _stops_ahead(of_apps: sa.ColumnElement[bool]) -> sa.Select[Any]:
             of_apps,
             sessions.c.is_open,
             _is_free,
+            _ends_yet,
             sessions.c.stop_at > _now,
             sessions.c.stop_at <= _until,
             sessions.c.state.not_in(among((*_WAITS, *_BEGINS))),

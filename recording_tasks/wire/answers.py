@@ -250,7 +250,10 @@ def _error(
 ) -> ServiceError:
     if body is None:
         reason = "the answer is no JSON object"
-        return ServiceError(method.value, status, None, reason, react(method, status, None, reason))
+        # A partial success of stop that cannot be read may be 65: it is not done yet.
+        is_unread_stop = method is Method.STOP and status == PARTIAL
+        remedy = Remedy.SAME_AGAIN if is_unread_stop else react(method, status, None, reason)
+        return ServiceError(method.value, status, None, reason, remedy)
     code = _code(body)
     told = shortened(redact(_text(body.get("reason")) or _text(body.get("message")) or ""))
     remedy = react(method, status, code, told)

@@ -37,6 +37,8 @@ REACTIONS: Mapping[Triple, Remedy] = {
     (Method.ACQUIRE, 406, None): Remedy.OVERLOADED,  # in no document: its number as the status
     (Method.ACQUIRE, 400, 1013): Remedy.PARAMETERS,
     (Method.ACQUIRE, 500, 500): Remedy.SAME_AGAIN,  # internal_error
+    (Method.ACQUIRE, 500, 62): Remedy.SAME_AGAIN,  # request timeout, as of every other method
+    (Method.ACQUIRE, 504, 62): Remedy.SAME_AGAIN,
     (Method.ACQUIRE, 500, 501): Remedy.SAME_AGAIN,  # no_worker_manager_available
     (Method.ACQUIRE, 500, 504): Remedy.SAME_AGAIN,  # allocate_timeout
     # start

@@ -96,6 +96,24 @@ def test_what_waits_because_of_its_end_hides_no_stop(store: Store) -> None:
     assert due(store, most=3) == ["ends-1"]
 
 
+def test_what_is_asked_for_once_more_hides_no_stop(store: Store) -> None:
+    """Hundreds that were given up for a 404 are to be stopped again while no stop gets through."""
+    for n in range(5):
+        put(store, f"g{n}", state=SessionState.ENDED, step=Step.STOP, due_at=FAR, stop_at=NINE)
+    running: dict[str, Any] = {"state": SessionState.RECORDING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **running)
+
+    assert due(store, most=3) == ["ends-1"]
+
+
+def test_a_stop_in_doubt_is_due_whatever_else_the_session_waited_for(store: Store) -> None:
+    """Its worker died in it, and the next message is lost: it stands where it stood before."""
+    in_doubt: dict[str, Any] = {"state": SessionState.STOPPING, "step": Step.QUERY, "due_at": FAR}
+    put(store, "ends", stop_at=NINE, **in_doubt)
+
+    assert due(store) == ["ends-1"]
+
+
 def test_what_was_never_begun_hides_no_stop(store: Store) -> None:
     """Nobody worked for a day: hundreds of recordings are missed, and one that runs must end."""
     for n in range(5):

@@ -212,6 +212,18 @@ def test_a_conflict_of_a_uid_that_we_chose_is_a_session_of_ours() -> None:
     assert (life.session.state, life.session.step) == (SessionState.PLANNED, Step.ACQUIRE)
 
 
+def test_a_conflict_of_the_callers_uid_may_be_with_a_start_that_was_refused() -> None:
+    """502, and then 53: nobody knows whose session it is, so it is kept on the books."""
+    life = Life(order(uid="1000")).acquire().until_due()
+    life.call(refusal(Remedy.NEW_RESOURCE), expect=Step.START)
+    life.until_due().acquire().until_due()
+
+    life.call(refusal(Remedy.OTHER_UID), expect=Step.START)
+
+    assert life.sessions[1].state is SessionState.UNACCOUNTED
+    assert life.session.uid != "1000"
+
+
 def test_already_started_is_a_start_under_any_status() -> None:
     """Code 7 without its 201: what runs is not forgotten."""
     life = Life().acquire().until_due()

@@ -127,6 +127,21 @@ def test_a_worker_that_dies_in_a_stop_leaves_nothing_running(desk: Desk, was_sen
     assert desk.running() == 0
 
 
+def test_a_stop_in_doubt_whose_next_message_is_lost_does_not_wait_for_a_query(desk: Desk) -> None:
+    """One worker died in the stop, what was sent to another is lost: it is sent again at once."""
+    recording_id = desk.record()
+    desk.until_recording(recording_id)
+    desk.recorder.stop(recording_id)
+    take(desk, recording_id, Step.STOP)
+    (lost,) = until_claimed(desk)
+    lost_at = desk.clock.now
+
+    (again,) = until_claimed(desk)
+
+    assert lost.step is again.step is Step.STOP
+    assert desk.clock.now - lost_at < timedelta(seconds=20)  # the next query is 100 s away
+
+
 def test_a_slow_worker_that_was_given_up_brings_the_sid_after_all(
     make_desk: Callable[..., Desk], agora: Simulator
 ) -> None:
@@ -229,6 +244,25 @@ def test_a_404_that_was_kept_for_minutes_is_no_proof_that_a_session_is_gone(
     assert len(desk.sessions(recording_id)) == 1
     assert desk.find(recording_id).state is RecordingState.RECORDING
     assert desk.latest(recording_id).suspected_at is None
+
+
+def test_an_early_look_that_was_kept_for_minutes_is_no_proof_that_a_session_never_began(
+    desk: Desk, agora: Simulator
+) -> None:
+    """It was still joining when it was asked; it records by the time that can be written."""
+    agora.configure(join_seconds=8)
+    recording_id = desk.record(duration=3600)
+    (query,) = until_claimed(desk)
+    store = flaky(desk)
+    desk.clock.sleep_until(query.slot_at)
+    store.away = 150  # tries, a second apart
+
+    desk.recorder.run(recording_id, query.step, query.claim)
+    desk.until_recording(recording_id)
+
+    assert store.away == 0
+    assert len(desk.sessions(recording_id)) == 1
+    assert desk.calls("stop") == []
 
 
 def until_claimed(desk: Desk) -> list[Dispatch]:

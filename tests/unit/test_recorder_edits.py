@@ -337,6 +337,22 @@ def test_an_update_during_an_update_is_sent_too(desk: Desk, agora: Simulator) ->
     assert desk.latest(recording_id).update_version == 2
 
 
+def test_an_update_that_cannot_be_told_hides_no_early_end(desk: Desk, agora: Simulator) -> None:
+    """No update gets through for half an hour: the session is looked after all the same."""
+    recording_id = desk.record(duration=3600)
+    desk.until_recording(recording_id)
+    agora.fault("update", "refuse", times=None, code=62, lasts=1800)
+    desk.recorder.update(recording_id, SUBSCRIBE)
+    desk.go_on(60)
+    agora.disturb("abnormal_exit")
+
+    desk.until(lambda: len(desk.sessions(recording_id)) == 2, within=240)
+    desk.until_final(recording_id)
+
+    assert desk.latest(recording_id).update_version == 1
+    assert len(desk.calls("update")) < 150
+
+
 def test_a_session_that_takes_over_hears_every_update(desk: Desk, agora: Simulator) -> None:
     """Subscription and layout are told to the second session as well."""
     recording_id = desk.record(request=PUBLIC)

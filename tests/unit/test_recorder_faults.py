@@ -14,6 +14,7 @@ from half_done import claim_start, leaves_at_ten_past
 
 from recording_tasks.limiter import Quota
 from recording_tasks.models import RecordingState, SessionState, Step
+from recording_tasks.recorder import Dispatch
 from recording_tasks.simulator import Simulator
 
 MINUTES = 60.0
@@ -128,15 +129,16 @@ def test_a_conflict_is_solved_with_another_uid(desk: Desk) -> None:
     assert desk.running() == 0
 
 
+@pytest.mark.parametrize("uid", [None, "777"], ids=["our uid", "the caller's"])
 def test_a_refused_start_that_worked_after_all_is_found_by_its_uid(
-    desk: Desk, agora: Simulator, caplog: pytest.LogCaptureFixture
+    desk: Desk, agora: Simulator, caplog: pytest.LogCaptureFixture, uid: str | None
 ) -> None:
     """502, and the next start of this uid meets 53: the first one runs, and somebody is told."""
     caplog.set_level(logging.WARNING)
     leaves_at_ten_past(agora)
     agora.fault("start", "refuse", code=502, carry_out=True)
 
-    recording_id = desk.record()
+    recording_id = desk.record(uid=uid)
     desk.until_recording(recording_id)
     first, second = desk.sessions(recording_id)
     desk.until_final(recording_id)
@@ -390,6 +392,24 @@ def test_an_outage_of_start_leaves_no_crowd_of_web_pages(desk: Desk, agora: Simu
 
     assert recording.state is RecordingState.FAILED
     assert len(desk.sessions(recording.id)) == 7
+
+
+def test_sessions_that_surely_run_without_a_sid_are_no_crowd(desk: Desk, agora: Simulator) -> None:
+    """Each start is answered too late, and then 201/7 without a sid: seven at once are enough."""
+
+    def lose_its_answer(one: Dispatch) -> None:
+        session = desk.latest(one.recording_id)
+        if session.claimed is Step.START and session.state is SessionState.ACQUIRED:
+            agora.fault("start", "lose_answer")
+
+    desk.before = lose_its_answer
+    recording = desk.until_final(desk.record(duration=3600))
+
+    assert recording.state is RecordingState.FAILED
+    assert recording.reason is not None
+    assert recording.reason.startswith("given up after 7 sessions")
+    assert len(desk.sessions(recording.id)) == 7
+    assert desk.running() == 7
 
 
 def test_a_query_that_fails_now_and_then_ends_nothing(desk: Desk, agora: Simulator) -> None:

@@ -125,6 +125,22 @@ def test_a_resource_that_grew_too_old_keeps_its_room(make_desk: Callable[..., De
     assert len(desk.calls("acquire")) == 2
 
 
+def test_starts_that_nobody_heard_of_hold_no_room_for_hours(
+    make_desk: Callable[..., Desk], agora: Simulator
+) -> None:
+    """Start was away for ten minutes and nothing runs: the rest of the hour is recorded."""
+    desk = make_desk(RECORDING_MAX_SESSIONS="2")
+    agora.fault("start", "refuse", times=None, code=62, lasts=10 * MINUTE)
+    recording_id = desk.record(duration=60 * MINUTE)
+
+    desk.until(
+        lambda: desk.find(recording_id).state is RecordingState.RECORDING, within=15 * MINUTE
+    )
+
+    states = [session.state for session in desk.sessions(recording_id)]
+    assert states.count(SessionState.UNACCOUNTED) > 2
+
+
 def test_without_a_bound_nobody_waits(desk: Desk) -> None:
     """Agora alone says then how many are too many."""
     ids = [desk.record(channel=f"room-{n}", duration=600) for n in range(5)]

@@ -280,6 +280,15 @@ def test_a_stop_that_is_not_settled(status: int, body: dict[str, Any], remedy: R
     assert refused(Method.STOP, status, body).remedy is remedy
 
 
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"code": 65'])
+def test_a_partial_stop_that_cannot_be_read_is_not_settled(content: bytes) -> None:
+    """It may have been 65, not done yet: to stop once more does no harm."""
+    with pytest.raises(ServiceError) as error:
+        read_answer(Method.STOP, 206, content)
+
+    assert error.value.remedy is Remedy.SAME_AGAIN
+
+
 def test_a_double_stop_as_it_was_really_seen() -> None:
     """No reason, many other keys, the file under another name."""
     error = refused(

@@ -57,6 +57,8 @@ STATUS_CODES = [
 OLDER_CODES = [
     (ALL, 400, 8, "", Remedy.PARAMETERS),
     ((A,), 400, 62, "", Remedy.ACCOUNT),
+    ((A,), 500, 62, "request timeout", Remedy.SAME_AGAIN),  # no reason to close the app
+    ((A,), 504, 62, "request timeout", Remedy.SAME_AGAIN),
     ((S,), 500, 15, "", Remedy.NEW_RESOURCE),
     ((S,), 400, 101, "", Remedy.PARAMETERS),
     ((S,), 400, 109, "", Remedy.NEW_RESOURCE),
