@@ -134,6 +134,26 @@ class Process:
         return self._popen.wait(seconds)
 
 
+class Server:
+    """A server that is one process of ours: it can be killed, frozen, and let go on."""
+
+    _process: Process | None = None
+
+    def kill(self) -> None:
+        self._started.kill()
+
+    def freeze(self) -> None:
+        self._started.freeze()
+
+    def thaw(self) -> None:
+        self._started.thaw()
+
+    @property
+    def _started(self) -> Process:
+        assert self._process is not None, "start() comes first"
+        return self._process
+
+
 class Deployment:
     """One broker, one database, one simulator, and the processes that are started for them."""
 

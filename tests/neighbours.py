@@ -20,13 +20,13 @@ from typing import Self
 import pytest
 import redis
 import sqlalchemy as sa
-from deployment import Process, free_port, until
+from deployment import Process, Server, free_port, until
 
 POSTGRESQL = os.environ.get("TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
 
-class RedisServer:
+class RedisServer(Server):
     """A Redis of its own on a free port, that keeps nothing over its death unless told to."""
 
     def __init__(self, folder: Path, *, persists: bool = False) -> None:
@@ -61,18 +61,6 @@ class RedisServer:
         command += ["--dir", str(self._folder)]
         self._process = Process(command, self._folder / "redis.log", os.environ)
         until(self._answers, 10, "redis answers")
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-
-    def freeze(self) -> None:
-        assert self._process is not None
-        self._process.freeze()
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.thaw()
 
     def _answers(self) -> bool:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from deployment import Process, free_port, until
+from deployment import Process, Server, free_port, until
 from kombu.connection import Connection
 from neighbours import RedisServer
 
@@ -160,7 +160,7 @@ class OwnRedis(RedisServer):
         self.kill()
 
 
-class OwnRabbit:
+class OwnRabbit(Server):
     """A RabbitMQ node of its own, in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -192,18 +192,6 @@ class OwnRabbit:
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
         }
         self._process = Process([str(_RABBITMQ)], folder / "rabbitmq-out.log", environ)
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-
-    def freeze(self) -> None:
-        assert self._process is not None
-        self._process.freeze()
-
-    def thaw(self) -> None:
-        assert self._process is not None
-        self._process.thaw()
 
     def answers(self) -> bool:
         try:
