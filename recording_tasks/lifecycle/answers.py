@@ -77,9 +77,10 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
         change = refused(at, recording, session, call, call.answer)
         return replace(change, signal=_signal_of(call.answer))
     session = replace(session, attempts=0)
+    asked_at = call.asked_at or at.now
     match call.answer:
         case Acquired():
-            change = _acquired(at, recording, session, call.answer, call.asked_at or at.now)
+            change = _acquired(at, recording, session, call.answer, asked_at)
         case Started():
             change = _started(
                 at,
@@ -87,10 +88,9 @@ def settle(recording: Recording, session: Session, call: Call, at: Moment) -> Ch
                 session,
                 call.answer,
                 token_lifetime=call.token_lifetime,
-                asked_at=call.asked_at or at.now,
+                asked_at=asked_at,
             )
         case Observed():
-            asked_at = call.asked_at or at.now
             change = _observed(at, recording, session, call.answer, asked_at)
         case Updated():
             change = _updated(at, recording, session, call)

@@ -160,13 +160,12 @@ def _slower(known: Lessons, now: float, rate: int, sent: int, *, is_new: bool) -
         return replace(known, factor=_BESIDE_BURSTS, slowed_at=now)
     if is_new and known.calls >= _SELDOM_CALLS:
         factor = min(_BESIDE_BURSTS, before - _TAKEN_BACK * _gain(known.proven))
+    elif is_new and known.calls >= _FEW_CALLS:
+        factor = known.factor * _LESS
     else:
         # Spread evenly, as many were let through as leave in a period, give or take one.
         let_through = (sent + int(before < 1.0)) / rate if rate else 1.0
-        if is_new and known.calls >= _FEW_CALLS:
-            factor = known.factor * _LESS
-        else:
-            factor = min(let_through, known.factor * (_MUCH_LESS if is_new else 1.0))
+        factor = min(let_through, known.factor * (_MUCH_LESS if is_new else 1.0))
     least = before * (_LEAST_ALONE if is_new else _LEAST_AT_ONCE)
     return replace(
         known,

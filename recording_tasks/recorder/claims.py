@@ -101,7 +101,8 @@ def claim_due(
     if work.has_starts and is_whole and quota.spacing(pace):
         ahead = plans.acquires(writing, work.app, quota, pace, now)
         planned = {session_id: at for session_id, at in ahead.items() if at <= until}
-    sessions = _looked_at(writing, work.app, pace, planned, now=now, settings=settings)
+    most = _most_of_a_lane(pace, settings)
+    sessions = _looked_at(writing, work.app, planned, now=now, until=until, most=most)
     lapsed = {key for key, session in sessions.items() if is_lapsed(session, now, settings)}
     wanted = [
         call
@@ -134,16 +135,14 @@ def claim_due(
 def _looked_at(
     writing: Writing,
     app: str,
-    pace: Pace,
     planned: Mapping[str, datetime],
     *,
     now: datetime,
-    settings: Settings,
+    until: datetime,
+    most: int,
 ) -> dict[str, Session]:
     """Read and hold what is due soon, and what must acquire although its own instant is far."""
-    most = _most_of_a_lane(pace, settings)
-    due = writing.due(app, now, looked_at_until(now, settings), most)
-    sessions = {session.id: session for session in due}
+    sessions = {session.id: session for session in writing.due(app, now, until, most)}
     early = [session_id for session_id in planned if session_id not in sessions]
     if early:
         sessions |= {session.id: session for session in writing.sessions_by_id(early, now, most)}

@@ -86,14 +86,15 @@ _asked_about = sa.and_(
     sessions.c.is_open,
     sessions.c.lane.in_(among([AWAITED_LANE, Step.QUERY.lane])),
 )
-LIVE = sa.select(
-    sa.select(sa.func.count()).where(sessions.c.app == _app, _asked_about).scalar_subquery(),
-    _quota.scalar_subquery(),
-)
-LIVE_TOGETHER = sa.select(
-    sa.select(sa.func.count()).where(sessions.c.app.in_(_apps), _asked_about).scalar_subquery(),
-    _quota.scalar_subquery(),
-)
+
+
+def _live(of_apps: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    count = sa.select(sa.func.count()).where(of_apps, _asked_about)
+    return sa.select(count.scalar_subquery(), _quota.scalar_subquery())
+
+
+LIVE = _live(sessions.c.app == _app)
+LIVE_TOGETHER = _live(sessions.c.app.in_(_apps))
 
 # Not those that are unaccounted: after an outage of start most of them never began, and they
 # would hold their places for hours.  Where they did, Agora itself says that there is no room.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -225,9 +225,7 @@ class Writing:
 
     def upcoming(self, apps: Sequence[str], until: datetime, most: int) -> list[Upcoming]:
         """Read the starts that lie ahead, in their order, to plan their acquires."""
-        is_one = len(apps) == 1
-        of_apps = {"app": apps[0]} if is_one else {"apps": list(apps)}
-        statement = statements.upcoming() if is_one else statements.upcoming_together()
+        statement, of_apps = _of(apps, statements.upcoming, statements.upcoming_together)
         found = self._connection.execute(statement, {**of_apps, "until": until, "most": most})
         return [
             Upcoming(session_id=row.id, start_at=row.start_at, step=Step(row.step)) for row in found
@@ -242,9 +240,7 @@ class Writing:
         self, apps: Sequence[str], now: datetime, until: datetime, most: int
     ) -> list[datetime]:
         """Read when the stops are due that lie just ahead and were not claimed yet."""
-        is_one = len(apps) == 1
-        of_apps = {"app": apps[0]} if is_one else {"apps": list(apps)}
-        statement = statements.stops_ahead() if is_one else statements.stops_ahead_together()
+        statement, of_apps = _of(apps, statements.stops_ahead, statements.stops_ahead_together)
         parameters = {**of_apps, "now": now, "until": until, "most": most}
         return list(self._connection.execute(statement, parameters).scalars())
 
@@ -285,3 +281,14 @@ class Writing:
 def filled(row: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is NULL anyway."""
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _of(
+    apps: Sequence[str],
+    of_one: Callable[[], sa.Executable],
+    of_several: Callable[[], sa.Executable],
+) -> tuple[sa.Executable, dict[str, Any]]:
+    """Choose what asks of one app, always by the same plan, or of several."""
+    if len(apps) == 1:
+        return of_one(), {"app": apps[0]}
+    return of_several(), {"apps": list(apps)}

@@ -119,6 +119,12 @@ class Scene:
         (recording,) = self.deployment.store.recent(channel=self.channel(step))
         return self.deployment.store.sessions_of(recording.id)[0]
 
+    def ends_at(self, recording_id: str) -> float:
+        """When a recording is to stop, in Unix seconds."""
+        stop_at = self.deployment.find(recording_id).stop_at
+        assert stop_at is not None
+        return stop_at.timestamp()
+
     def call_count(self, step: str) -> int:
         return len(self.deployment.calls(step, self.channel(step)))
 
@@ -347,8 +353,8 @@ def _is_extended_once(scene: Scene, recording_id: str, stop_at: float) -> None:
     deployment = scene.deployment
     ended = deployment.is_in(recording_id, "stopped", 40)
 
-    assert ended.stop_at is not None
-    assert ended.stop_at.timestamp() == pytest.approx(stop_at, abs=0.001)
+    assert ended.reason
+    assert scene.ends_at(recording_id) == pytest.approx(stop_at, abs=0.001)
     assert deployment.events(recording_id).count("recording.extended") == 1
     (session,) = deployment.simulator.sessions(scene.name)
     assert session["ended_unix"] >= stop_at - 0.1
@@ -363,17 +369,22 @@ def _to_be_extended(scene: Scene) -> tuple[str, float]:
     return recording_id, deployment.find(recording_id).start_at.timestamp() + 20
 
 
+def _extend_while_its_line_waits(scene: Scene, then: Callable[[], None]) -> tuple[str, float]:
+    """Ask for a later end, and do something to the worker that has not committed it."""
+    recording_id, stop_at = _to_be_extended(scene)
+    with scene.table_locked("timeline"):
+        scene.deployment.send("extend", recording_id=recording_id, stop_at=stop_at)
+        until(scene.waiting, 8, "its line waits")
+        then()
+    return recording_id, stop_at
+
+
 @pytest.mark.slow
 @on_both
 def test_extend_killed_before_its_commit(scene: Scene) -> None:
     """The word was written and never committed: its message comes again."""
-    recording_id, stop_at = _to_be_extended(scene)
-    before = scene.deployment.find(recording_id).stop_at
-    with scene.table_locked("timeline"):
-        scene.deployment.send("extend", recording_id=recording_id, stop_at=stop_at)
-        until(scene.waiting, 8, "its line waits")
-        scene.worker.kill()
-    assert scene.deployment.find(recording_id).stop_at == before
+    recording_id, stop_at = _extend_while_its_line_waits(scene, scene.worker.kill)
+    assert scene.ends_at(recording_id) == pytest.approx(stop_at - 8, abs=0.001)
     scene.replace_worker()
 
     _is_extended_once(scene, recording_id, stop_at)
@@ -383,13 +394,8 @@ def test_extend_killed_before_its_commit(scene: Scene) -> None:
 @on_both
 def test_extend_killed_after_its_write(scene: Scene) -> None:
     """Its message comes again: the word stands, and is taken for the same one."""
-    recording_id, stop_at = _to_be_extended(scene)
-    before = scene.deployment.find(recording_id).stop_at
-    with scene.table_locked("timeline"):
-        scene.deployment.send("extend", recording_id=recording_id, stop_at=stop_at)
-        until(scene.waiting, 8, "its line waits")
-        scene.proxy.hold()
-    until(lambda: scene.deployment.find(recording_id).stop_at != before, 8, "it is written")
+    recording_id, stop_at = _extend_while_its_line_waits(scene, scene.proxy.hold)
+    until(lambda: scene.ends_at(recording_id) > stop_at - 1, 8, "it is written")
     scene.replace_worker()
 
     _is_extended_once(scene, recording_id, stop_at)

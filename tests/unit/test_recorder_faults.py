@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from desk import NINE, Desk
 from half_done import claim_start, leaves_at_ten_past
+from request_examples import web
 
 from recording_tasks.limiter import Quota
 from recording_tasks.models import RecordingState, SessionState, Step
@@ -18,27 +19,7 @@ from recording_tasks.recorder import Dispatch
 from recording_tasks.simulator import Simulator
 
 MINUTES = 60.0
-WEB = {
-    "mode": "web",
-    "request": {
-        "extensionServiceConfig": {
-            "errorHandlePolicy": "error_abort",
-            "extensionServices": [
-                {
-                    "serviceName": "web_recorder_service",
-                    "errorHandlePolicy": "error_abort",
-                    "serviceParam": {
-                        "url": "https://example.com/",
-                        "audioProfile": 0,
-                        "videoWidth": 1280,
-                        "videoHeight": 720,
-                        "maxRecordingHour": 1,
-                    },
-                }
-            ],
-        }
-    },
-}
+WEB = {"mode": "web", "request": web(maxRecordingHour=1)}
 
 
 # -- starts of unknown outcome -----------------------------------------------------------

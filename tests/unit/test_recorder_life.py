@@ -8,28 +8,12 @@ from typing import Any
 
 import pytest
 from desk import NINE, Desk
+from request_examples import web
 
 from recording_tasks.models import RecordingState, SessionState, Step
 from recording_tasks.simulator import Simulator
 
-WEB = {
-    "extensionServiceConfig": {
-        "errorHandlePolicy": "error_abort",
-        "extensionServices": [
-            {
-                "serviceName": "web_recorder_service",
-                "errorHandlePolicy": "error_abort",
-                "serviceParam": {
-                    "url": "https://example.com/lesson",
-                    "audioProfile": 0,
-                    "videoWidth": 1280,
-                    "videoHeight": 720,
-                    "maxRecordingHour": 3,
-                },
-            }
-        ],
-    }
-}
+WEB = web()
 MIX = {"recordingConfig": {"channelType": 1}, "recordingFileConfig": {"avFileType": ["hls"]}}
 INDIVIDUAL = {"recordingConfig": {"channelType": 1, "subscribeUidGroup": 0}}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from desk import Desk
+from request_examples import web
 
 from recording_tasks.models import Mode, RecordingState, SessionState
 from recording_tasks.recorder.calls import Caller
@@ -20,18 +21,7 @@ from recording_tasks.tokens import join_token
 CERTIFICATE = "CA11ab1eCA11ab1eCA11ab1eCA11ab1e"
 WRONG = "0123456789abcdef0123456789abcdef"
 INDIVIDUAL = {"recordingConfig": {"channelType": 1, "subscribeUidGroup": 0}}
-WEB_PARAM = {
-    "url": "https://example.com/lesson",
-    "audioProfile": 0,
-    "videoWidth": 1280,
-    "videoHeight": 720,
-    "maxRecordingHour": 3,
-}
-WEB = {
-    "extensionServiceConfig": {
-        "extensionServices": [{"serviceName": "web_recorder_service", "serviceParam": WEB_PARAM}]
-    }
-}
+WEB = web()
 OWN = {"token": {"$secret": "mine"}}
 MakeDesk = Callable[..., Desk]
 
